@@ -1,0 +1,74 @@
+"""What can go wrong, told so that the reader knows what to do.
+
+UserError   the reader can mend it: exit code 1, one line each
+  UserErrors  several of them at once
+anything else is our fault: exit code 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+EXIT_FINE = 0
+EXIT_USER = 1
+EXIT_OURS = 2
+
+
+class UserError(Exception):
+    """One fault that the user can mend, as one line: where, what was found, what to do."""
+
+    def __init__(self, *, where: str, found: str, do: str = "") -> None:
+        self.where = where
+        self.found = found
+        self.do = do
+        line = f"{where}: {found}" + (f"; {do}" if do else "")
+        super().__init__(" ".join(line.split()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process borders between workers and their parent; keyword-only arguments need help.
+        return (_rebuild_user_error, (self.where, self.found, self.do))
+
+
+class UserErrors(UserError):
+    """Several faults found together; each is reported on a line of its own."""
+
+    def __init__(self, errors: Sequence[UserError]) -> None:
+        self.errors = tuple(errors)
+        first = errors[0]
+        super().__init__(where=first.where, found=first.found, do=first.do)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (UserErrors, (self.errors,))
+
+
+def _rebuild_user_error(where: str, found: str, do: str) -> UserError:
+    return UserError(where=where, found=found, do=do)
+
+
+def raise_all(errors: Sequence[UserError]) -> None:
+    """Raise the faults, if there are any, as one exception."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise UserErrors(errors)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?`, or the known names when nothing is close; empty when there are none.
+
+    Parameters
+    ----------
+    name
+        What the user wrote.
+    known
+        What would have been right.
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known are {', '.join(names)}" if names else ""
