@@ -1,0 +1,93 @@
+"""The canonical parts that every reader makes of a vendor's files.
+
+All coordinate conventions end in the readers; what comes after sees only these parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from isthmus.image.affine import Affine
+
+Window = tuple[slice, slice, slice]
+"""Half-open region (z, y, x) in pixels."""
+
+
+class PixelSource(Protocol):
+    """Pixels of one image, read window by window."""
+
+    def read(self, channel: int, window: Window) -> npt.NDArray[np.generic]:
+        """Pixels (z, y, x) of one channel in the dtype of the file; never more than the chunks it touches."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What is known of an image without reading its pixels.
+
+    shape is (c, z, y, x), z = 1 for a plane; z_step_um is 1.0 where there is one plane only.
+    """
+
+    shape: tuple[int, int, int, int]
+    dtype: str
+    channels: tuple[str, ...]
+    affine: Affine
+    z_step_um: float = 1.0
+
+
+@dataclass(frozen=True)
+class ImagePart:
+    """An image: its header, how to open its pixels (in any process), and the files that it is made of."""
+
+    header: ImageHeader
+    open: Callable[[], PixelSource]
+    files: tuple[Path, ...]
+
+
+POINT_COLUMNS = {
+    "x_um": pa.float64(),
+    "y_um": pa.float64(),
+    "z_um": pa.float64(),
+    "gene": pa.dictionary(pa.int32(), pa.string()),
+    "qv": pa.float32(),
+    "vendor_cell_id": pa.string(),
+    "overlaps_nucleus": pa.bool_(),
+}
+"""Columns of a batch of points. x_um, y_um and gene are always there, the others where the vendor gives them."""
+
+
+@dataclass(frozen=True)
+class PointsPart:
+    """Transcripts in the order of the file, in the sample's micrometres.
+
+    `batches(n)` yields tables of at most n rows whose columns are `columns`, a subset of POINT_COLUMNS in that
+    order. `vendor_cell_id` is null for a transcript that the vendor gave to no cell.
+    """
+
+    columns: tuple[str, ...]
+    batches: Callable[[int], Iterator[pa.RecordBatch]]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class SampleParts:
+    """Everything a reader found for one sample.
+
+    reader names it with its version ('xenium 2.0'); tested_on_real_files is False for a layout that no real file
+    has tested; notes are lines for the report.
+    """
+
+    reader: str
+    image: ImagePart
+    points: PointsPart | None = None
+    labels: ImagePart | None = None
+    n_vendor_cells: int | None = None
+    tested_on_real_files: bool = True
+    notes: tuple[str, ...] = field(default=())
