@@ -1,0 +1,86 @@
+"""Options of everything that works on tables of cells: quality, clusters, types, neighbourhoods."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from isthmus.config.options import FilePath, Section, option
+
+
+class QualityOptions(Section):
+    """Which cells pass quality control (`qc_pass`); the others stay in the sample's table, marked."""
+
+    min_counts: int = option(10, "Fewest transcripts of genes a cell may have.", ge=0)
+    min_genes: int = option(5, "Fewest different genes a cell may have.", ge=0)
+    max_counts: int | None = option(
+        None, "Most transcripts of genes a cell may have; null for no limit.", ge=1
+    )
+    min_area_um2: float | None = option(None, "Smallest cell area; null for no limit.", unit="um2", ge=0)
+    max_area_um2: float | None = option(None, "Largest cell area; null for no limit.", unit="um2", gt=0)
+    max_control_fraction: float = option(
+        0.05, "Largest share of negative controls among a cell's transcripts.", ge=0, le=1
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> QualityOptions:
+        if self.max_counts is not None and self.max_counts < self.min_counts:
+            raise ValueError(f"max_counts ({self.max_counts}) is below min_counts ({self.min_counts})")
+        if None not in (self.min_area_um2, self.max_area_um2) and self.max_area_um2 < self.min_area_um2:  # type: ignore[operator]
+            raise ValueError(
+                f"max_area_um2 ({self.max_area_um2}) is below min_area_um2 ({self.min_area_um2})"
+            )
+        return self
+
+
+class ClusteringOptions(Section):
+    """How cells are arranged by expression: principal components, neighbours, Leiden clusters, UMAP."""
+
+    n_top_genes: int = option(
+        2000, "Most variable genes used; all are used where the panel has no more.", ge=10, le=50_000
+    )
+    n_components: int = option(30, "Principal components.", ge=2, le=200)
+    n_neighbours: int = option(15, "Nearest neighbours of a cell in the graph.", ge=2, le=500)
+    leiden_resolution: float = option(
+        1.0, "Resolution of the Leiden clusters; higher gives more.", gt=0, le=20
+    )
+    min_dist: float = option(0.5, "UMAP: how close points may lie; lower packs clusters tighter.", ge=0, le=1)
+
+
+class IntegrationOptions(Section):
+    """How samples are brought together before clustering."""
+
+    method: Literal["none"] = option("none", "`none` puts the samples side by side without correction.")
+
+
+class AnnotationOptions(Section):
+    """How cells get a type."""
+
+    reference: FilePath | None = option(
+        None,
+        "Mean expression profiles of known cell types (CSV, a row a type, a column a gene); null for none.",
+    )
+    min_confidence: float = option(0.5, "Cells below this confidence stay `unassigned`.", ge=0, le=1)
+
+
+class NeighbourhoodOptions(Section):
+    """Which cell types lie beside which, more or less often than by chance."""
+
+    max_distance_um: float = option(
+        30.0, "Cells whose centroids are at most this far apart are neighbours.", unit="um", gt=0, le=1000
+    )
+    n_permutations: int = option(
+        1000, "Shuffles of the types that make the chance distribution.", ge=0, le=100_000
+    )
+
+
+class AnalysisOptions(Section):
+    """Analysis of the table of cells."""
+
+    seed: int = option(0, "Seed of every random step; the same seed gives the same result.", ge=0, lt=2**31)
+    quality: QualityOptions = option(QualityOptions(), "Which cells pass quality control.")
+    clustering: ClusteringOptions = option(ClusteringOptions(), "Components, neighbours, clusters and UMAP.")
+    integration: IntegrationOptions = option(IntegrationOptions(), "How samples are brought together.")
+    annotation: AnnotationOptions = option(AnnotationOptions(), "How cells get a type.")
+    neighbourhood: NeighbourhoodOptions = option(NeighbourhoodOptions(), "Which types lie beside which.")

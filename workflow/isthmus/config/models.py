@@ -1,0 +1,157 @@
+"""The configuration: one strict model a section, the only definition of every option.
+
+`config/config.yaml`, `config/schema.json` and the tables of `config/README.md` are generated from here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Strict, field_validator
+
+from isthmus.config.analysis import (
+    AnalysisOptions,
+    AnnotationOptions,
+    ClusteringOptions,
+    IntegrationOptions,
+    NeighbourhoodOptions,
+    QualityOptions,
+)
+from isthmus.config.metadata import Author, MetadataOptions
+from isthmus.config.options import FilePath, Section, Texts, option
+from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
+
+__all__ = [
+    "AnalysisOptions",
+    "AnnotationOptions",
+    "Author",
+    "BasinsOptions",
+    "CellsOptions",
+    "ClusteringOptions",
+    "ExecutionOptions",
+    "ImageOptions",
+    "IntegrationOptions",
+    "MetadataOptions",
+    "NeighbourhoodOptions",
+    "QualityOptions",
+    "QuantificationOptions",
+    "SegmentationOptions",
+    "Settings",
+]
+
+MIN_BLOCK_PX = 256
+
+CONTROL_PATTERNS = (
+    "NegControlProbe_",
+    "NegControlCodeword_",
+    "antisense_",
+    "BLANK_",
+    "Blank-",
+    "UnassignedCodeword_",
+    "DeprecatedCodeword_",
+    "Intergenic_Region_",
+)
+
+
+class ImageOptions(Section):
+    """Which part of the image is used."""
+
+    region_um: Annotated[tuple[float, float, float, float], Strict(False)] | None = option(
+        None,
+        "Window x0, y0, x1, y1 in the sample's micrometres, to try parameters out cheaply; null for all.",
+        unit="um",
+    )
+
+    @field_validator("region_um")
+    @classmethod
+    def _has_area(
+        cls, value: tuple[float, float, float, float] | None
+    ) -> tuple[float, float, float, float] | None:
+        if value is not None and not (value[0] < value[2] and value[1] < value[3]):
+            raise ValueError("the window is empty: x0 must be below x1 and y0 below y1")
+        return value
+
+
+class CellsOptions(Section):
+    """How cells are made from nuclei."""
+
+    expand_um: float = option(
+        5.0,
+        "Largest distance that a cell reaches beyond its nucleus; 0 makes the cell its nucleus.",
+        unit="um",
+        ge=0,
+        le=50,
+    )
+
+
+class QuantificationOptions(Section):
+    """What is measured in every cell."""
+
+    channels: Texts | None = option(None, "Channels whose intensities are measured; null for all.")
+    min_qv: float = option(
+        20.0,
+        "Lowest quality value (Phred scale) of a transcript that counts; others are reported apart.",
+        ge=0,
+        le=100,
+    )
+    control_patterns: Texts = option(
+        CONTROL_PATTERNS,
+        "Regular expressions; a feature whose name begins with a match is a negative control, not a gene.",
+    )
+
+    @field_validator("control_patterns")
+    @classmethod
+    def _compiles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"'{pattern}' is not a regular expression ({error})") from None
+            if re.match(pattern, ""):
+                raise ValueError(f"'{pattern}' matches every name")
+        return value
+
+
+class ExecutionOptions(Section):
+    """How the work is cut; changes speed and memory only, never a result."""
+
+    block_px: int | Annotated[tuple[int, int, int], Strict(False)] = option(
+        1024, "Edge of a block: one number, or z, y, x. Powers of two, y and x at least 256.", unit="px"
+    )
+    packs: int | None = option(
+        None,
+        "Scheduler jobs that a pass over the image is cut into; null lets the plan decide.",
+        ge=1,
+        le=100_000,
+    )
+    workers: int | None = option(
+        None, "Processes that work through a pack; null for one a core given.", ge=1, le=4096
+    )
+
+    @field_validator("block_px")
+    @classmethod
+    def _powers_of_two(cls, value: int | tuple[int, int, int]) -> int | tuple[int, int, int]:
+        z, y, x = value if isinstance(value, tuple) else (1, value, value)
+        if min(y, x) < MIN_BLOCK_PX or z < 1 or any(n & (n - 1) for n in (z, y, x)):
+            raise ValueError("must be a power of two of at least 256 (256, 512, 1024, ...); z may be smaller")
+        return value
+
+
+class Settings(Section):
+    """The whole configuration of a run."""
+
+    use_case: Literal["imaging_transcriptomics"] = option(
+        "imaging_transcriptomics", "What kind of data this is, and with it which steps run."
+    )
+    samples: FilePath = option(..., "Sample sheet (TSV), a row a sample.")
+    results: FilePath | None = option(
+        None, "Folder of the results, relative to the working directory; null for results/<use_case>."
+    )
+    image: ImageOptions = option(ImageOptions(), "Which part of the image is used.")
+    segmentation: SegmentationOptions = option(SegmentationOptions(), "How nuclei are found.")
+    cells: CellsOptions = option(CellsOptions(), "How cells are made from nuclei.")
+    quantification: QuantificationOptions = option(QuantificationOptions(), "What is measured in every cell.")
+    analysis: AnalysisOptions = option(AnalysisOptions(), "Analysis of the table of cells.")
+    execution: ExecutionOptions = option(ExecutionOptions(), "How the work is cut; never changes a result.")
+    metadata: MetadataOptions = option(MetadataOptions(), "Description of the run.")
