@@ -1,4 +1,4 @@
-"""What a section of the configuration is made of: a strict, frozen model and fields that explain themselves."""
+"""What a section of the configuration is made of: a strict frozen model and its fields."""
 
 from __future__ import annotations
 
