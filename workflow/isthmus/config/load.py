@@ -6,7 +6,6 @@ relative to the file that they stand in, those of overrides and `results` to the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 
 from isthmus.config.faults import faults_of
 from isthmus.config.models import Settings
+from isthmus.config.paths import absolute
 from isthmus.config.schema import Schema, properties, resolve, settings_schema
 from isthmus.config.yaml_text import parse_yaml, read_mapping
 from isthmus.errors import UserError, UserErrors, raise_all
@@ -173,8 +173,7 @@ def _with_absolute_paths(tree: Tree, layers: Sequence[Layer], cwd: Path) -> Tree
         layer, value = _layer_of(layers, key), _get(tree, key)
         if layer and isinstance(value, str | Path) and str(value):
             folder = cwd if key == RESULTS else layer.folder
-            path = Path(os.path.normpath(folder / os.path.expanduser(value)))
-            tree = merge(tree, _nest(key, path))
+            tree = merge(tree, _nest(key, absolute(value, folder)))
     return tree
 
 
