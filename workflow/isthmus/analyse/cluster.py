@@ -1,0 +1,164 @@
+"""Normalisation, principal components, neighbour graph, clusters, map and marker genes, with scanpy.
+
+Methods: scanpy (doi:10.1186/s13059-017-1382-0), Leiden (doi:10.1038/s41598-019-41695-z), UMAP
+(doi:10.21105/joss.00861).
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from isthmus.analyse.threads import single_thread
+
+# Fewer cells or genes than this have no structure to find: see `cluster_cells`.
+MIN_CELLS = 10
+MIN_GENES = 3
+
+MARKER_COLUMNS = ("cluster", "gene", "score", "logfoldchange", "pval_adj")
+
+
+def cluster_cells(
+    table: AnnData,
+    *,
+    n_top_genes: int = 2000,
+    n_components: int = 30,
+    n_neighbours: int = 15,
+    leiden_resolution: float = 1.0,
+    min_dist: float = 0.5,
+    n_markers: int = 25,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Cluster the cells and find each cluster's marker genes, in place.
+
+    X becomes float32 log1p(counts / cell total x median total); layers['counts'] stays as it is. Values are
+    not scaled per gene: panels are chosen genes, and scaling would raise the noise of the rare ones. Adds
+    var `highly_variable`, obs `leiden` (category '0', '1', ... by falling size), obsm `X_pca` and `X_umap`,
+    obsp `distances` and `connectivities`, uns `markers`.
+
+    With fewer than 10 cells, or fewer than 3 genes that vary, nothing can be clustered: all cells get
+    cluster '0', `X_umap` is NaN, there are no markers, no `X_pca` and no graph.
+
+    Parameters
+    ----------
+    table
+        Cells x genes, counts in layers['counts'].
+    n_top_genes
+        Highly variable genes are chosen only where there are more genes than this.
+    n_components, n_neighbours
+        At most; fewer where the table is small.
+    leiden_resolution
+        More gives more clusters.
+    min_dist
+        Of UMAP: how close points may lie.
+    n_markers
+        Genes listed per cluster.
+    seed
+        Of every step that draws random numbers.
+
+    Returns
+    -------
+    Marker genes, one row a cluster and gene, best first: `cluster`, `gene`, `score` (Wilcoxon z),
+    `logfoldchange` (log2), `pval_adj` (Benjamini-Hochberg). Clusters of one cell have none.
+    """
+    with single_thread(), warnings.catch_warnings():
+        _silence_known_warnings()
+        varying = _normalise(table)
+        if table.n_obs < MIN_CELLS or varying < MIN_GENES:
+            markers = _leave_unclustered(table)
+        else:
+            _choose_genes(table, n_top_genes)
+            _connect(table, n_components=n_components, n_neighbours=n_neighbours, seed=seed)
+            _partition(table, leiden_resolution=leiden_resolution, min_dist=min_dist, seed=seed)
+            markers = _find_markers(table, n_markers)
+    table.uns["markers"] = markers
+    return markers
+
+
+def _silence_known_warnings() -> None:
+    # UMAP says that a fixed seed means one thread; that is why there is a seed.
+    warnings.filterwarnings("ignore", message="n_jobs value .* overridden to 1 by setting random_state")
+    # The map of a graph in several pieces is laid out piece by piece, which is right for separate
+    # populations.
+    warnings.filterwarnings("ignore", message="Graph is not fully connected")
+    # A cell without counts stays a row of zeros; whether it takes part is the user's threshold.
+    warnings.filterwarnings("ignore", message="Some cells have zero counts")
+
+
+def _normalise(table: AnnData) -> int:
+    """Fill X with log-normalised expression; how many genes vary."""
+    import scanpy
+
+    table.X = sparse.csr_matrix(table.layers["counts"], dtype=np.float32)
+    scanpy.pp.normalize_total(table)
+    scanpy.pp.log1p(table)
+    highest = np.asarray(table.X.max(axis=0).todense()).ravel()
+    lowest = np.asarray(table.X.min(axis=0).todense()).ravel()
+    return int((highest > lowest).sum())
+
+
+def _leave_unclustered(table: AnnData) -> pd.DataFrame:
+    table.var["highly_variable"] = True
+    table.obs["leiden"] = pd.Categorical(["0"] * table.n_obs, categories=["0"])
+    table.obsm["X_umap"] = np.full((table.n_obs, 2), np.nan, dtype=np.float32)
+    return pd.DataFrame({name: [] for name in MARKER_COLUMNS})
+
+
+def _choose_genes(table: AnnData, n_top_genes: int) -> None:
+    import scanpy
+
+    if table.n_vars > n_top_genes:
+        scanpy.pp.highly_variable_genes(table, n_top_genes=n_top_genes)
+    else:
+        table.var["highly_variable"] = True
+
+
+def _connect(table: AnnData, *, n_components: int, n_neighbours: int, seed: int) -> None:
+    import scanpy
+
+    usable = int(table.var["highly_variable"].sum())
+    # ARPACK finds fewer components than the smaller side of the matrix.
+    components = min(n_components, table.n_obs - 1, usable - 1)
+    scanpy.pp.pca(
+        table, n_comps=components, svd_solver="arpack", mask_var="highly_variable", random_state=seed
+    )
+    scanpy.pp.neighbors(
+        table, n_neighbors=min(n_neighbours, table.n_obs - 1), use_rep="X_pca", random_state=seed
+    )
+
+
+def _partition(table: AnnData, *, leiden_resolution: float, min_dist: float, seed: int) -> None:
+    import scanpy
+
+    scanpy.tl.leiden(
+        table,
+        resolution=leiden_resolution,
+        flavor="igraph",
+        n_iterations=2,
+        directed=False,
+        random_state=seed,
+    )
+    scanpy.tl.umap(table, min_dist=min_dist, random_state=seed)
+
+
+def _find_markers(table: AnnData, n_markers: int) -> pd.DataFrame:
+    import scanpy
+
+    sizes = table.obs["leiden"].value_counts()
+    groups = sorted((str(name) for name in sizes.index[sizes > 1]), key=int)
+    if len(sizes) < 2 or not groups:
+        return pd.DataFrame({name: [] for name in MARKER_COLUMNS})
+    scanpy.tl.rank_genes_groups(table, "leiden", groups=groups, method="wilcoxon", use_raw=False)
+    parts = []
+    for group in groups:
+        found = scanpy.get.rank_genes_groups_df(table, group).head(n_markers)
+        found.insert(0, "cluster", group)
+        parts.append(found)
+    del table.uns["rank_genes_groups"]
+    renamed = {"names": "gene", "scores": "score", "logfoldchanges": "logfoldchange", "pvals_adj": "pval_adj"}
+    tidy: pd.DataFrame = pd.concat(parts, ignore_index=True).rename(columns=renamed)[list(MARKER_COLUMNS)]
+    return tidy

@@ -1,0 +1,128 @@
+"""All samples of a run as one table of the cells that passed quality control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import anndata
+import pandas as pd
+from anndata import AnnData
+
+from isthmus.analyse.quality import explain_removed
+from isthmus.errors import UserError
+
+GeneRule = Literal["intersection", "union"]
+
+
+def join_samples(
+    tables: Sequence[AnnData],
+    *,
+    columns: Mapping[str, Mapping[str, Any]] | None = None,
+    genes: GeneRule = "intersection",
+) -> AnnData:
+    """Put the passing cells of all samples one below the other; one sample comes back as it is.
+
+    Samples keep the order given, cells and genes their order in the tables. The index is
+    `<sample>-<instance_id>`. `uns['isthmus']['samples']` holds each sample's own `uns['isthmus']`; nothing
+    else of uns is kept.
+
+    Parameters
+    ----------
+    tables
+        One table a sample, with obs `sample`, `instance_id`, `qc_pass` and `qc_reason`.
+    columns
+        For each sample the extra columns of the sample sheet and their values; they become categories in obs.
+    genes
+        'intersection': genes that every sample measured, so that a zero always means "measured, none found".
+        'union': all genes; a zero may then also mean "not in that sample's panel". var['n_samples'] tells.
+
+    Returns
+    -------
+    Cells x genes; X and layers['counts'] CSR int32.
+    """
+    if not tables:
+        raise ValueError("no tables to join")
+    names = [_sample_of(table) for table in tables]
+    _check_names(names)
+    kept = [table[table.obs["qc_pass"].to_numpy(dtype=bool)].copy() for table in tables]
+    if not any(part.n_obs for part in kept):
+        raise _nothing_passed(tables)
+    measured = pd.Series([gene for table in tables for gene in table.var_names]).value_counts()
+    if genes == "intersection" and not (measured == len(tables)).any():
+        raise UserError(
+            where="samples " + ", ".join(names),
+            found="no gene is measured in all of them",
+            do="analyse them in runs of their own, or set analysis.genes to 'union'",
+        )
+    for part, name in zip(kept, names, strict=True):
+        _add_columns(part, name, (columns or {}).get(name, {}))
+    joined = _concatenate(kept, genes)
+    joined.var["n_samples"] = measured.loc[joined.var_names].to_numpy()
+    records = {name: table.uns.get("isthmus", {}) for name, table in zip(names, tables, strict=True)}
+    joined.uns["isthmus"] = {"samples": records}
+    return joined
+
+
+def _sample_of(table: AnnData) -> str:
+    names = table.obs["sample"].astype(str).unique()
+    if len(names) != 1:
+        raise UserError(
+            where="table of cells",
+            found=f"{len(names)} samples in a table where one is expected"
+            if len(names)
+            else "no cells at all",
+            do="look at the segmentation: is the right channel named, is the threshold too high?",
+        )
+    return str(names[0])
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(where=f"sample '{name}'", found="named twice", do="give each sample its own name")
+
+
+def _nothing_passed(tables: Sequence[AnnData]) -> UserError:
+    reasons = pd.concat([table.obs["qc_reason"].astype(str) for table in tables])
+    return UserError(
+        where="analysis.quality",
+        found=f"none of {len(reasons):,} cells passed (removed: {explain_removed(reasons)})",
+        do="relax that threshold, or see in the report whether segmentation and transcripts fit together",
+    )
+
+
+def _add_columns(part: AnnData, name: str, values: Mapping[str, Any]) -> None:
+    for column, value in values.items():
+        if column in part.obs:
+            raise UserError(
+                where=f"sample sheet, sample '{name}'",
+                found=f"column '{column}' has the name of a column that Isthmus makes",
+                do="rename it",
+            )
+        part.obs[column] = "" if value is None else str(value)
+
+
+def _concatenate(parts: Sequence[AnnData], genes: GeneRule) -> AnnData:
+    join = "inner" if genes == "intersection" else "outer"
+    for part in parts:
+        part.obs_names = [
+            f"{sample}-{instance}"
+            for sample, instance in zip(part.obs["sample"], part.obs["instance_id"], strict=True)
+        ]
+        part.var = part.var[[]]
+    dimensions = {part.obsm["spatial"].shape[1] for part in parts}
+    if len(dimensions) > 1:
+        raise UserError(
+            where="samples",
+            found="flat and three-dimensional ones together",
+            do="analyse them in runs of their own",
+        )
+    joined = parts[0] if len(parts) == 1 else anndata.concat(parts, join=join, fill_value=0)
+    joined.uns = {}
+    text = [name for name in joined.obs if joined.obs[name].dtype == object]
+    for name in text:
+        joined.obs[name] = joined.obs[name].astype("category")
+    if not joined.obs_names.is_unique:
+        raise ValueError("an instance_id occurs twice in a sample")
+    return joined

@@ -1,0 +1,206 @@
+"""Quality control: which cells are good enough for analysis, and why the others are not.
+
+No cell is removed here; every one is marked. The metrics are those of scanpy.pp.calculate_qc_metrics (a test
+compares them); they are computed directly because they are plain sums and importing scanpy takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import sparse
+
+from isthmus.errors import UserError
+
+Floats = NDArray[np.float64]
+
+HISTOGRAM_BINS = 40
+QUANTILES = {"min": 0.0, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1.0}
+
+# threshold: the column of obs that it is compared with
+METRIC_OF = {
+    "min_counts": "n_counts",
+    "max_counts": "n_counts",
+    "min_genes": "n_genes",
+    "min_area_um2": "area_um2",
+    "max_area_um2": "area_um2",
+    "max_control_fraction": "control_fraction",
+}
+
+
+def mark_quality(
+    table: AnnData,
+    *,
+    min_counts: int | None = 10,
+    max_counts: int | None = None,
+    min_genes: int | None = 5,
+    min_area_um2: float | None = None,
+    max_area_um2: float | None = None,
+    max_control_fraction: float | None = 0.05,
+) -> dict[str, Any]:
+    """Mark each cell as passing or not, in place, and describe the metrics before and after.
+
+    Adds to obs: `n_genes` (int32, genes with a count), `n_control_counts` (int32), `control_fraction` and
+    `low_quality_fraction` (float64, shares of the controls and of the transcripts with qv < 20 among them
+    and the counts; 0 for a cell with neither), `qc_pass` (bool) and `qc_reason` (category: the first
+    threshold, in the order of the parameters, that the cell misses; empty where it passes). Adds to var:
+    `n_cells`, `n_counts`.
+
+    Parameters
+    ----------
+    table
+        Cells x genes, counts in layers['counts']; obsm['controls'] and obs['n_low_quality'] where there are
+        any.
+    min_counts, max_counts, min_genes, min_area_um2, max_area_um2
+        Bounds a cell must keep, inclusive; None for no bound. A cell without a value (NaN) misses a bound.
+    max_control_fraction
+        Largest share of controls, 0 to 1, inclusive; None for no bound.
+
+    Returns
+    -------
+    A summary that JSON can hold: `cells`, `passed`, `genes`, `genes_detected`, `thresholds`, `removed` (by
+    first reason), `missed` (cells that miss each threshold, whatever came first) and `metrics` (per metric
+    the quantiles `before` and `after`, and a `histogram` with common `edges`).
+    """
+    thresholds = {
+        "min_counts": min_counts,
+        "max_counts": max_counts,
+        "min_genes": min_genes,
+        "min_area_um2": min_area_um2,
+        "max_area_um2": max_area_um2,
+        "max_control_fraction": max_control_fraction,
+    }
+    _check(thresholds)
+    _add_metrics(table)
+    misses = _missed(table.obs, thresholds)
+    passed = ~np.logical_or.reduce([np.zeros(table.n_obs, bool), *misses.values()])
+    table.obs["qc_pass"] = passed
+    table.obs["qc_reason"] = _first_reason(misses, table.n_obs)
+    return _summary(table, passed=passed, thresholds=thresholds, misses=misses)
+
+
+def explain_removed(reasons: pd.Series[Any]) -> str:
+    """`1,100 by min_counts, 35 by min_genes`: what removed the cells, most first.
+
+    Parameters
+    ----------
+    reasons
+        Values of obs['qc_reason'].
+    """
+    counts = reasons[reasons != ""].astype(str).value_counts()
+    return ", ".join(f"{number:,} by {reason}" for reason, number in counts.items())
+
+
+def _check(thresholds: Mapping[str, float | None]) -> None:
+    for name in ("counts", "area_um2"):
+        low, high = thresholds[f"min_{name}"], thresholds[f"max_{name}"]
+        if low is not None and high is not None and low > high:
+            raise UserError(
+                where="analysis.quality",
+                found=f"min_{name} {low:g} is above max_{name} {high:g}",
+                do="exchange them or leave one out",
+            )
+
+
+def _add_metrics(table: AnnData) -> None:
+    counts = sparse.csr_matrix(table.layers["counts"])
+    present = sparse.csr_matrix((counts.data > 0, counts.indices, counts.indptr), shape=counts.shape)
+    total = _row_sums(counts)
+    controls = (
+        table.obsm["controls"].to_numpy(dtype=np.int64).sum(axis=1) if "controls" in table.obsm else 0 * total
+    )
+    low_quality = (
+        table.obs["n_low_quality"].to_numpy(dtype=np.int64) if "n_low_quality" in table.obs else 0 * total
+    )
+    table.obs["n_counts"] = total.astype(np.int32)
+    table.obs["n_genes"] = _row_sums(present).astype(np.int32)
+    table.obs["n_control_counts"] = controls.astype(np.int32)
+    table.obs["control_fraction"] = _share(controls, total)
+    table.obs["low_quality_fraction"] = _share(low_quality, total)
+    table.var["n_cells"] = np.asarray(present.sum(axis=0, dtype=np.int64)).ravel()
+    table.var["n_counts"] = np.asarray(counts.sum(axis=0, dtype=np.int64)).ravel()
+
+
+def _row_sums(matrix: sparse.csr_matrix) -> NDArray[np.int64]:
+    return np.asarray(matrix.sum(axis=1, dtype=np.int64)).ravel()
+
+
+def _share(part: NDArray[np.int64], rest: NDArray[np.int64]) -> Floats:
+    whole = part + rest
+    share: Floats = np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
+    return share
+
+
+def _missed(obs: pd.DataFrame, thresholds: Mapping[str, float | None]) -> dict[str, NDArray[np.bool_]]:
+    """For each threshold that is set, which cells miss it."""
+    misses = {}
+    for name, bound in thresholds.items():
+        if bound is None:
+            continue
+        values = obs[METRIC_OF[name]].to_numpy(dtype=np.float64)
+        # written so that NaN misses
+        misses[name] = ~(values >= bound) if name.startswith("min_") else ~(values <= bound)
+    return misses
+
+
+def _first_reason(misses: dict[str, NDArray[np.bool_]], n_cells: int) -> pd.Categorical[str]:
+    reason = np.full(n_cells, "", dtype=object)
+    for name, missed in reversed(misses.items()):
+        reason[missed] = name
+    return pd.Categorical(reason, categories=["", *misses])
+
+
+def _summary(
+    table: AnnData,
+    *,
+    passed: NDArray[np.bool_],
+    thresholds: Mapping[str, float | None],
+    misses: Mapping[str, NDArray[np.bool_]],
+) -> dict[str, Any]:
+    reasons = table.obs["qc_reason"]
+    metrics: Sequence[str] = [
+        name
+        for name in (*dict.fromkeys(METRIC_OF.values()), "low_quality_fraction", "nucleus_area_um2")
+        if name in table.obs
+    ]
+    return {
+        "cells": int(table.n_obs),
+        "passed": int(passed.sum()),
+        "genes": int(table.n_vars),
+        "genes_detected": int((table.var["n_counts"] > 0).sum()),
+        "thresholds": dict(thresholds),
+        "removed": {name: int((reasons == name).sum()) for name in misses},
+        "missed": {name: int(missed.sum()) for name, missed in misses.items()},
+        "metrics": {name: _describe(table.obs[name].to_numpy(np.float64), passed) for name in metrics},
+    }
+
+
+def _describe(values: Floats, passed: NDArray[np.bool_]) -> dict[str, Any]:
+    finite = np.isfinite(values)
+    before, after = values[finite], values[finite & passed]
+    edges = np.histogram_bin_edges(before, bins=HISTOGRAM_BINS)
+    return {
+        "before": _quantiles(before),
+        "after": _quantiles(after),
+        "histogram": {
+            "edges": edges.tolist(),
+            "before": np.histogram(before, edges)[0].tolist(),
+            "after": np.histogram(after, edges)[0].tolist(),
+        },
+    }
+
+
+def _quantiles(values: Floats) -> dict[str, float | int | None]:
+    if not values.size:
+        return {"n": 0, "mean": None, **dict.fromkeys(QUANTILES)}
+    found = np.quantile(values, list(QUANTILES.values()))
+    return {
+        "n": int(values.size),
+        "mean": float(values.mean()),
+        **dict(zip(QUANTILES, found.tolist(), strict=True)),
+    }

@@ -1,0 +1,146 @@
+"""What the workflow's scripts call: files in, files out, each output whole or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from isthmus.analyse.annotate import annotate_cells
+from isthmus.analyse.cohort import GeneRule, join_samples
+from isthmus.analyse.files import read_table, write_json, write_table, write_tsv
+from isthmus.analyse.neighbourhood import enrich_neighbourhoods
+from isthmus.analyse.quality import mark_quality
+from isthmus.analyse.reference import Scale, read_reference
+
+
+def assess_quality(
+    table_path: Path,
+    output_h5ad: Path,
+    summary_json: Path,
+    *,
+    min_counts: int | None = 10,
+    max_counts: int | None = None,
+    min_genes: int | None = 5,
+    min_area_um2: float | None = None,
+    max_area_um2: float | None = None,
+    max_control_fraction: float | None = 0.05,
+) -> None:
+    """Mark the cells of one sample that pass quality control; see `quality.mark_quality`."""
+    table = read_table(table_path)
+    summary = mark_quality(
+        table,
+        min_counts=min_counts,
+        max_counts=max_counts,
+        min_genes=min_genes,
+        min_area_um2=min_area_um2,
+        max_area_um2=max_area_um2,
+        max_control_fraction=max_control_fraction,
+    )
+    write_table(table, output_h5ad)
+    write_json(summary, summary_json)
+
+
+def integrate_cohort(
+    sample_h5ads: Sequence[Path],
+    output: Path,
+    *,
+    columns: Mapping[str, Mapping[str, Any]] | None = None,
+    genes: GeneRule = "intersection",
+    method: Literal["none"] = "none",
+) -> None:
+    """Join the passing cells of all samples; see `cohort.join_samples`.
+
+    `method` is how batches are brought together; 'none' leaves expression as it is.
+    """
+    joined = join_samples([read_table(path) for path in sample_h5ads], columns=columns, genes=genes)
+    _note(joined, "integration", {"method": method, "genes": genes})
+    write_table(joined, output)
+
+
+def analyse(
+    input_h5ad: Path,
+    output: Path,
+    markers_tsv: Path,
+    *,
+    n_top_genes: int = 2000,
+    n_components: int = 30,
+    n_neighbours: int = 15,
+    leiden_resolution: float = 1.0,
+    min_dist: float = 0.5,
+    seed: int = 0,
+) -> None:
+    """Cluster the cohort and list marker genes; see `cluster.cluster_cells`."""
+    # Here, because it loads numba and scanpy, which the other steps do without.
+    from isthmus.analyse.cluster import cluster_cells
+
+    options = {
+        "n_top_genes": n_top_genes,
+        "n_components": n_components,
+        "n_neighbours": n_neighbours,
+        "seed": seed,
+    }
+    table = read_table(input_h5ad)
+    markers = cluster_cells(table, leiden_resolution=leiden_resolution, min_dist=min_dist, **options)
+    _note(table, "clustering", {**options, "leiden_resolution": leiden_resolution, "min_dist": min_dist})
+    write_table(table, output)
+    write_tsv(markers, markers_tsv)
+
+
+def annotate(
+    input_h5ad: Path,
+    reference: Path | None,
+    output: Path,
+    neighbourhood_tsv: Path,
+    *,
+    reference_scale: Scale = "log1p",
+    min_confidence: float = 0.5,
+    min_fit: float = 0.6,
+    max_distance_um: float = 30.0,
+    n_permutations: int = 1000,
+    seed: int = 0,
+) -> None:
+    """Give cells a type where there is a reference, and find which types (else clusters) lie side by side.
+
+    `uns['neighbourhood']` holds the same table as `neighbourhood_tsv`, and
+    `uns['isthmus']['neighbourhood']['by']` names the column of obs that it is about: `cell_type`, or
+    `leiden` where there is no reference.
+    """
+    table = read_table(input_h5ad)
+    if reference is not None:
+        profiles = read_reference(reference, scale=reference_scale)
+        annotate_cells(table, profiles, min_confidence=min_confidence, min_fit=min_fit, where=str(reference))
+        limits = {"min_confidence": min_confidence, "min_fit": min_fit}
+        _note(
+            table, "annotation", {"reference": reference.name, "reference_scale": reference_scale, **limits}
+        )
+    by = "leiden" if reference is None else "cell_type"
+    neighbourhood = enrich_neighbourhoods(
+        table.obs[by],
+        np.asarray(table.obsm["spatial"], dtype=np.float64),
+        _images(table.obs),
+        max_distance_um=max_distance_um,
+        n_permutations=n_permutations,
+        seed=seed,
+    )
+    table.uns["neighbourhood"] = neighbourhood
+    options = {"by": by, "max_distance_um": max_distance_um, "n_permutations": n_permutations, "seed": seed}
+    _note(table, "neighbourhood", options)
+    write_table(table, output)
+    write_tsv(neighbourhood, neighbourhood_tsv)
+
+
+def _images(obs: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """A number for each cell: cells of one image (of one sample, at one time) share a plane."""
+    keys = [name for name in ("sample", "image", "t") if name in obs]
+    return np.asarray(obs.groupby(keys, observed=True, sort=False, dropna=False).ngroup(), dtype=np.int64)
+
+
+def _note(table: AnnData, step: str, options: Mapping[str, Any]) -> None:
+    """Record in the table what a step was told."""
+    record = table.uns.setdefault("isthmus", {})
+    record[step] = dict(options)
