@@ -131,7 +131,7 @@ def test_the_options_that_are_paths_are_known():
         (
             "execution: {block_px: [256, 256]}",
             "c.yaml: execution.block_px: found [256, 256];"
-            " expected a whole number, or a list of 3 whole numbers (px)",
+            " expected a whole number (px), or a list of 3 whole numbers (px)",
         ),
         ("execution: {packs: 0}", "c.yaml: execution.packs: found 0; expected a whole number from 1"),
         (

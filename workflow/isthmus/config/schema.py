@@ -70,7 +70,8 @@ def expected(schema: Schema, *, many: bool = False) -> str:
     schema = resolve(schema)
     unit = f" ({schema['unit']})" if "unit" in schema else ""
     if "anyOf" in schema:
-        return ", or ".join(expected(part) for part in schema["anyOf"]) + unit
+        words = [expected(part) for part in schema["anyOf"]]
+        return ", or ".join(word if word == "null" else word + unit for word in words)
     if words := choices(schema):
         return " or ".join(f"'{word}'" for word in words)
     if names := properties(schema):
@@ -91,7 +92,12 @@ def bounds(schema: Schema) -> str:
         return f" from {low:g} to {high:,}".replace(",", "")
     said = [
         f"{word} {value}"
-        for word, value in (("of at least", low), ("above", above), ("of at most", high), ("below", below))
+        for word, value in (
+            ("of at least", low),
+            ("above", above),
+            ("at most" if above is not None else "of at most", high),
+            ("below", below),
+        )
         if value is not None
     ]
     return f" {' and '.join(said)}" if said else ""
