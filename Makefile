@@ -1,0 +1,51 @@
+# Isthmus: `make` lists what can be made.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# the environment's tools come first, for recipes and for what they start
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+DEMO := config/imaging_transcriptomics.yaml
+TYPED := workflow/isthmus $(wildcard workflow/scripts)
+PYTHON_CODE := workflow tests envs
+LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
+
+.PHONY: help setup demo test test-all check config lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+setup:  ## make .venv from the hash lock (done once; again when the lock changes)
+	@envs/setup.sh
+
+demo: setup  ## fetch real demo data, run the imaging transcriptomics use case, say where the report is
+	isthmus fetch xenium_breast_small
+	isthmus run $(DEMO)
+	@echo "The report: $(CURDIR)/results/imaging_transcriptomics/report.html"
+
+test: setup  ## the fast tests: units, properties, one run end to end
+	pytest -m "not slow and not slurm"
+
+test-all: setup  ## all tests that need no cluster
+	pytest -m "not slurm"
+
+check: setup  ## formatting, lint, types, repository tests
+	ruff check $(PYTHON_CODE)
+	ruff format --check $(PYTHON_CODE)
+	snakefmt --check workflow
+	mypy --strict $(TYPED)
+	pytest tests/repo
+
+config: setup  ## write config/config.yaml, schema.json and the tables of config/README.md
+	python -P -m isthmus.config.document config
+
+lock: setup  ## solve the dependencies anew: envs/requirements.txt, installer.txt, conda files
+	$(LOCK) --custom-compile-command "make lock" --group dev pyproject.toml -o envs/requirements.txt
+	python envs/conda.py
+
+clean:  ## remove caches of tools and tests; environment, data and results stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find workflow tests envs -name __pycache__ -type d -prune -exec rm -rf {} +
