@@ -1,0 +1,95 @@
+"""What an image file says of itself, before the sample sheet has its say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from isthmus.errors import UserError
+from isthmus.image.affine import Affine
+from isthmus.image.source import ImageHeader, ImagePart, PixelSource
+
+# To micrometres. The names of OME-XML and OME-Zarr, and those that ImageJ writes.
+MICROMETRES = {
+    "angstrom": 1e-4,
+    "å": 1e-4,
+    "nanometer": 1e-3,
+    "nm": 1e-3,
+    "micrometer": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "um": 1.0,
+    "µm": 1.0,
+    "μm": 1.0,
+    "\\u00b5m": 1.0,
+    "millimeter": 1e3,
+    "mm": 1e3,
+    "centimeter": 1e4,
+    "cm": 1e4,
+    "meter": 1e6,
+    "m": 1e6,
+    "inch": 25400.0,
+    "in": 25400.0,
+}
+
+
+@dataclass(frozen=True)
+class ImageDescription:
+    """An image as its files describe it; None where they say nothing.
+
+    shape is (c, z, y, x). pixel_size_um is (y, x). origin_um is (x, y), the outer corner of the upper left
+    pixel.
+    """
+
+    shape: tuple[int, int, int, int]
+    dtype: str
+    channels: tuple[str, ...]
+    pixel_size_um: tuple[float, float] | None
+    z_step_um: float | None
+    origin_um: tuple[float, float]
+    open: Callable[[], PixelSource]
+    files: tuple[Path, ...]
+    format: str
+
+    def part(self, affine: Affine, z_step_um: float | None = None) -> ImagePart:
+        """The image with its place in the sample's micrometres."""
+        step = z_step_um or self.z_step_um or 1.0
+        header = ImageHeader(
+            shape=self.shape,
+            dtype=self.dtype,
+            channels=self.channels,
+            affine=affine,
+            z_step_um=step if self.shape[1] > 1 else 1.0,
+        )
+        return ImagePart(header=header, open=self.open, files=self.files)
+
+
+def check_dtype(dtype: np.dtype[np.generic], where: str) -> str:
+    """The name of a dtype that images may have: bool or an integer."""
+    if dtype.kind in "bui":
+        return dtype.newbyteorder("=").name
+    raise UserError(
+        where=where,
+        found=f"the pixels are of type {dtype.name}",
+        do="rescale them to whole numbers and save as uint16",
+    )
+
+
+def unique_names(names: list[str | None], count: int) -> tuple[str, ...]:
+    """`count` channel names that differ: those given, or else `channel_0`, `channel_1`, ..."""
+    result: list[str] = []
+    for number in range(count):
+        name = (names[number] if number < len(names) else None) or f"channel_{number}"
+        result.append(name if name not in result else f"{name}_{number}")
+    return tuple(result)
+
+
+def in_micrometres(value: float | None, unit: str) -> float | None:
+    """A length in micrometres; None when it is no positive number or the unit is no length."""
+    factor = MICROMETRES.get(unit.strip().lower())
+    if value is None or factor is None or not np.isfinite(value) or value <= 0:
+        return None
+    return value * factor

@@ -1,0 +1,75 @@
+"""Names that tables of transcripts use for the columns that Isthmus knows.
+
+The one table of accepted spellings; docs/readers.md shows it. Where a table has several of them, the first
+counts. Upper and lower case are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isthmus.errors import UserError, did_you_mean
+from isthmus.image.source import POINT_COLUMNS
+
+# `x_location` is Xenium; `global_x` MERSCOPE, whose plain `x` is in pixels of one field: hence the order.
+ACCEPTED: dict[str, tuple[str, ...]] = {
+    "x_um": ("x_location", "x_um", "global_x", "x"),
+    "y_um": ("y_location", "y_um", "global_y", "y"),
+    "z_um": ("z_location", "z_um", "z"),
+    "gene": ("feature_name", "gene", "gene_name", "target", "feature"),
+    "qv": ("qv", "quality_score"),
+    "vendor_cell_id": ("vendor_cell_id", "cell_id", "cell"),
+    "overlaps_nucleus": ("overlaps_nucleus",),
+}
+REQUIRED = ("x_um", "y_um", "gene")
+
+# What vendors write for "in no cell": -1 (MERSCOPE, Xenium before 1.3), UNASSIGNED (Xenium later), 0 (CosMx).
+NO_CELL = ("", "-1", "0", "UNASSIGNED")
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """Which column of a table holds what: our names, in the order of POINT_COLUMNS, to those of the table."""
+
+    names: dict[str, str]
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """Our names of the columns that are there."""
+        return tuple(self.names)
+
+    @property
+    def theirs(self) -> list[str]:
+        """The table's names, in the same order."""
+        return list(self.names.values())
+
+
+def map_columns(found: Sequence[str], where: str) -> ColumnMap:
+    """Find our columns among those of a table; fails when a required one is missing."""
+    by_lower = {name.lower(): name for name in reversed(found)}
+    names: dict[str, str] = {}
+    for ours in POINT_COLUMNS:
+        match = next((by_lower[name] for name in ACCEPTED[ours] if name in by_lower), None)
+        if match is not None:
+            names[ours] = match
+    missing = [ours for ours in REQUIRED if ours not in names]
+    if missing:
+        raise _missing(missing[0], found, where)
+    return ColumnMap(names)
+
+
+def _missing(ours: str, found: Sequence[str], where: str) -> UserError:
+    accepted = ACCEPTED[ours]
+    guesses = (
+        did_you_mean(name, [column for column in found if column])
+        for column in accepted
+        for name in (column,)
+    )
+    close = next((guess for guess in guesses if guess.startswith("did you mean")), "")
+    columns = ", ".join(name or "(no name)" for name in found) or "none"
+    return UserError(
+        where=where,
+        found=f"no column for {ours} among {columns}",
+        do=f"name one of them {' or '.join(accepted)}" + (f" ({close})" if close else ""),
+    )

@@ -1,0 +1,56 @@
+"""Any image and any table of transcripts, with their places given by the sample sheet or by the image itself.
+
+Tested on real files: the Xenium crop of `isthmus fetch xenium_breast_small`, OME-Zarr and TIFF images.
+"""
+
+from __future__ import annotations
+
+from isthmus.config.samples import Sample
+from isthmus.errors import UserError
+from isthmus.image.description import ImageDescription
+from isthmus.image.open import open_image
+from isthmus.image.source import ImagePart, SampleParts
+from isthmus.readers.place import place, required_image
+from isthmus.readers.points import open_points
+
+
+def read_generic(sample: Sample) -> SampleParts:
+    """Read a sample of one image and, where given, transcripts and a label image."""
+    image = open_image(required_image(sample), where=sample.where)
+    part = image.part(place(sample, image), sample.z_step_um)
+    notes = []
+    if image.format.startswith("OME-Zarr") and any(image.origin_um):
+        notes.append(f"{image.format}: the translation is taken as the centre of the first pixel")
+    points = open_points(sample.transcripts, where=sample.where) if sample.transcripts else None
+    return SampleParts(
+        reader=f"generic ({image.format})",
+        image=part,
+        points=points,
+        labels=read_labels(sample, part),
+        notes=tuple(notes),
+    )
+
+
+def read_labels(sample: Sample, image: ImagePart) -> ImagePart | None:
+    """The label image of a sample: one channel of integers with the image's spatial shape."""
+    if sample.labels is None:
+        return None
+    labels = open_image(sample.labels, where=f"{sample.where}, column labels")
+    _check_shape(sample, labels, image)
+    return labels.part(image.header.affine, image.header.z_step_um)
+
+
+def _check_shape(sample: Sample, labels: ImageDescription, image: ImagePart) -> None:
+    if labels.shape[0] != 1:
+        raise UserError(
+            where=sample.where,
+            found=f"label image '{sample.labels}' has {labels.shape[0]} channels",
+            do="give a label image of one channel",
+        )
+    if labels.shape[1:] != image.header.shape[1:]:
+        theirs, ours = (" x ".join(map(str, shape[1:])) for shape in (labels.shape, image.header.shape))
+        raise UserError(
+            where=sample.where,
+            found=f"label image '{sample.labels}' has {theirs} pixels (z, y, x), the image {ours}",
+            do="give a label image of the same size as the image",
+        )

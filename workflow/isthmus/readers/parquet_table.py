@@ -1,0 +1,33 @@
+"""Parquet tables, read row group by row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from isthmus.errors import UserError
+from isthmus.readers.columns import ColumnMap, map_columns
+
+
+def parquet_columns(path: Path, where: str) -> ColumnMap:
+    """Find our columns in the schema."""
+    try:
+        names = pq.read_schema(path).names
+    except (pa.ArrowInvalid, OSError) as error:
+        found = f"the Parquet file is damaged or cut short ({error})"
+        raise UserError(where=where, found=found, do="copy it again from its source") from error
+    return map_columns(names, where)
+
+
+def parquet_batches(path: Path, columns: ColumnMap, where: str, n: int) -> Iterator[pa.RecordBatch]:
+    """Batches of at most n rows of our columns, in the types of the file."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=n, columns=columns.theirs):
+                yield batch.select(columns.theirs).rename_columns(list(columns.ours))
+    except (pa.ArrowInvalid, OSError) as error:
+        found = f"the Parquet file is damaged or cut short ({error})"
+        raise UserError(where=where, found=found, do="copy it again from its source") from error

@@ -1,0 +1,34 @@
+"""Which reader reads a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isthmus.config.samples import Sample
+from isthmus.errors import UserError, did_you_mean
+from isthmus.image.source import SampleParts
+from isthmus.readers.generic import read_generic
+from isthmus.readers.xenium import is_xenium_folder, read_xenium
+
+READERS: dict[str, Callable[[Sample], SampleParts]] = {
+    "generic": read_generic,
+    "ome_tiff": read_generic,
+    "ome_zarr": read_generic,
+    "xenium": read_xenium,
+}
+
+
+def read_sample(sample: Sample) -> SampleParts:
+    """Find the canonical parts of a sample; reads headers and the first rows of tables only."""
+    name = sample.reader or detect_reader(sample)
+    if name not in READERS:
+        do = did_you_mean(name, READERS)
+        raise UserError(where=sample.where, found=f"reader '{name}' is not known in this version", do=do)
+    return READERS[name](sample)
+
+
+def detect_reader(sample: Sample) -> str:
+    """The reader of a sample whose row names none."""
+    if sample.image is not None and is_xenium_folder(sample.image):
+        return "xenium"
+    return "generic"
