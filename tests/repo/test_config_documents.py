@@ -39,9 +39,10 @@ def test_the_demo_names_data_that_can_be_fetched(tmp_path):
         True,
     ]
     data = tmp_path / ".cache" / "isthmus" / "data" / "xenium_breast_small"
-    data.mkdir(parents=True)
-    (data / "samples.tsv").touch()
-    (data / "sc_breast.csv").touch()
+    entry = yaml.safe_load((CONFIG.parent / "resources" / "datasets.yaml").read_text(encoding="utf-8"))
+    for name in ["samples.tsv", *(member["to"] for member in entry["xenium_breast_small"]["members"])]:
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).touch()
     assert load_settings([copy], cwd=tmp_path).samples == data / "samples.tsv"
 
 

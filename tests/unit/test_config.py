@@ -1,13 +1,15 @@
 """The configuration: layers, paths, and that every fault is one line with file, key, value and cure."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from isthmus.config.load import load_settings, parse_override, path_keys
-from isthmus.config.models import Settings
+from isthmus.config.models import BasinsOptions, Settings
 from isthmus.errors import UserError
+from isthmus.segment.basins import BasinsSettings
 
 
 @pytest.fixture
@@ -47,6 +49,12 @@ def test_defaults_are_valid_and_survive_json():
     assert settings.metadata.authors[0].orcid == "0000-0002-1694-233X"
     assert Settings.model_validate(settings.model_dump(mode="json")) == settings
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_the_method_basins_has_the_defaults_of_its_options():
+    """The method's own defaults serve its tests; the user's are these, and they must not drift apart."""
+    options = BasinsOptions().model_dump()
+    assert {name: options[name] for name in asdict(BasinsSettings())} == asdict(BasinsSettings())
 
 
 def test_settings_never_change():

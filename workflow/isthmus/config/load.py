@@ -190,8 +190,9 @@ def _missing_inputs(tree: Tree, layers: Sequence[Layer]) -> list[UserError]:
 
 def _cure(path: Path) -> str:
     """Demo data stand in a cache, a folder a data set; what is not there can be fetched."""
-    if len(path.parts) > 3 and path.parts[-4:-2] == DATA_CACHE:
-        return f"get it with 'isthmus fetch {path.parent.name}'"
+    for cache, parent in zip(path.parents[2:], path.parents[1:], strict=False):
+        if cache.parts[-2:] == DATA_CACHE:
+            return f"get it with 'isthmus fetch {parent.name}'"
     return "correct the path; it starts from the folder of the file it stands in"
 
 

@@ -11,7 +11,32 @@ class BasinsOptions(Section):
     """Classical segmentation: basins of steepest ascent of a landscape made by bounded integer filters."""
 
     channel: str | None = option(None, "Channel that shows the nuclei; null takes the image's first.")
-    nucleus_diameter_um: float = option(7.0, "Typical diameter of a nucleus.", unit="um", ge=1, le=100)
+    nucleus_diameter_um: float = option(
+        8.0, "Typical diameter of a nucleus; all windows and radii follow it.", unit="um", ge=1, le=100
+    )
+    sensitivity: float = option(
+        0.6,
+        "How faint a nucleus may be: 0 as bright as the typical one, 1 as dark as the background.",
+        ge=0,
+        le=1,
+    )
+    local_contrast: float = option(
+        0.95,
+        "How much brighter than its surroundings a pixel must be: 0 any, 1 brighter than their mean. More parts"
+        " crowded nuclei better and makes them smaller.",
+        ge=0,
+        le=1,
+    )
+    smoothing_um: float = option(
+        0.5, "Detail below this is taken for noise or texture.", unit="um", ge=0, le=10
+    )
+    roundness: float = option(
+        0.8,
+        "Two parts of a nucleus are one if the centre of the smaller lies within this share of the larger's radius."
+        " More splits less.",
+        ge=0,
+        le=1,
+    )
     min_area_um2: float = option(10.0, "Nuclei smaller than this are dropped.", unit="um2", ge=0, le=10_000)
 
 

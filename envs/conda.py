@@ -1,0 +1,55 @@
+"""Write envs/core.yaml, the conda environment with packages and versions of the hash lock (`make lock`)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = "3.11"
+
+# packages that conda channels call differently; the others have the same name
+CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
+
+HEAD = f"""\
+# The packages of envs/requirements.txt that Isthmus itself imports, same versions, for conda and mamba.
+# Made by: make lock
+channels:
+  - conda-forge
+  - bioconda
+  - nodefaults
+dependencies:
+  - python ={PYTHON}
+"""
+
+
+def locked_versions(text: str) -> dict[str, str]:
+    """Version of each package of a lock that holds for PYTHON, where markers set versions of Python apart."""
+    versions = {}
+    for line in text.splitlines():
+        found = re.match(r"([a-z0-9-]+)(?:\[[a-z,-]+\])?==([^ ;\\]+)(?: ; ([^\\]*))?", line)
+        if found and _holds(found[3] or ""):
+            versions[found[1]] = found[2]
+    return versions
+
+
+def _holds(marker: str) -> bool:
+    later = re.search(r"python_full_version >= '3\.(\d+)'", marker)
+    return not later or int(later[1]) <= int(PYTHON.split(".")[1])
+
+
+def direct_dependencies(text: str) -> list[str]:
+    """Names of the packages that the project asks for."""
+    return [re.split(r"[<>=!~\[; ]", item)[0] for item in tomllib.loads(text)["project"]["dependencies"]]
+
+
+def core_yaml() -> str:
+    """Text of the environment file."""
+    versions = locked_versions((ROOT / "envs" / "requirements.txt").read_text(encoding="utf-8"))
+    names = direct_dependencies((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return HEAD + "".join(f"  - {CONDA_NAMES.get(name, name)} ={versions[name]}\n" for name in names)
+
+
+if __name__ == "__main__":
+    (ROOT / "envs" / "core.yaml").write_text(core_yaml(), encoding="utf-8")
