@@ -34,10 +34,7 @@ def test_the_demo_names_data_that_can_be_fetched(tmp_path):
     with pytest.raises(UserError) as caught:
         load_settings([copy], cwd=tmp_path)
     lines = str(caught.value).splitlines()
-    assert [line.endswith("get it with 'isthmus fetch xenium_breast_small'") for line in lines] == [
-        True,
-        True,
-    ]
+    assert [line.endswith("get it with 'isthmus fetch xenium_breast_small'") for line in lines] == [True] * 2
     data = tmp_path / ".cache" / "isthmus" / "data" / "xenium_breast_small"
     entry = yaml.safe_load((CONFIG.parent / "resources" / "datasets.yaml").read_text(encoding="utf-8"))
     for name in ["samples.tsv", *(member["to"] for member in entry["xenium_breast_small"]["members"])]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -190,9 +191,9 @@ def _missing_inputs(tree: Tree, layers: Sequence[Layer]) -> list[UserError]:
 
 def _cure(path: Path) -> str:
     """Demo data stand in a cache, a folder a data set; what is not there can be fetched."""
-    for cache, parent in zip(path.parents[2:], path.parents[1:], strict=False):
+    for folder, cache in pairwise(path.parents):
         if cache.parts[-2:] == DATA_CACHE:
-            return f"get it with 'isthmus fetch {parent.name}'"
+            return f"get it with 'isthmus fetch {folder.name}'"
     return "correct the path; it starts from the folder of the file it stands in"
 
 

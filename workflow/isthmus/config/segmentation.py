@@ -22,8 +22,8 @@ class BasinsOptions(Section):
     )
     local_contrast: float = option(
         0.95,
-        "How much brighter than its surroundings a pixel must be: 0 any, 1 brighter than their mean. More parts"
-        " crowded nuclei better and makes them smaller.",
+        "How much brighter than its surroundings a pixel must be: 0 any, 1 brighter than their mean. More"
+        " parts crowded nuclei better and makes them smaller.",
         ge=0,
         le=1,
     )
@@ -32,8 +32,8 @@ class BasinsOptions(Section):
     )
     roundness: float = option(
         0.8,
-        "Two parts of a nucleus are one if the centre of the smaller lies within this share of the larger's radius."
-        " More splits less.",
+        "Two parts of a nucleus are one if the centre of the smaller lies within this share of the larger's"
+        " radius. More splits less.",
         ge=0,
         le=1,
     )
