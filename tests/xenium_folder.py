@@ -154,14 +154,7 @@ def multi_file_ome(
         f'<UUID FileName="{names[channel]}">{uuids[channel]}</UUID></TiffData>'
         for channel in range(n)
     )
-    facts = {
-        "width": width,
-        "height": height,
-        "n": n,
-        "size": PIXEL_SIZE_UM,
-        "channels": channels,
-        "data": data,
-    }
+    facts = {"width": width, "height": height, "n": n, "size": PIXEL_SIZE_UM}
     for channel in range(n):
         tifffile.imwrite(
             folder / names[channel],

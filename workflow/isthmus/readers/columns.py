@@ -53,23 +53,18 @@ def map_columns(found: Sequence[str], where: str) -> ColumnMap:
         match = next((by_lower[name] for name in ACCEPTED[ours] if name in by_lower), None)
         if match is not None:
             names[ours] = match
-    missing = [ours for ours in REQUIRED if ours not in names]
-    if missing:
-        raise _missing(missing[0], found, where)
+    for ours in REQUIRED:
+        if ours not in names:
+            raise _missing(ours, found, [column for column in found if column not in names.values()], where)
     return ColumnMap(names)
 
 
-def _missing(ours: str, found: Sequence[str], where: str) -> UserError:
-    accepted = ACCEPTED[ours]
-    guesses = (
-        did_you_mean(name, [column for column in found if column])
-        for column in accepted
-        for name in (column,)
-    )
-    close = next((guess for guess in guesses if guess.startswith("did you mean")), "")
-    columns = ", ".join(name or "(no name)" for name in found) or "none"
+def _missing(ours: str, found: Sequence[str], unknown: Sequence[str], where: str) -> UserError:
+    guesses = [did_you_mean(name, filter(None, unknown)) for name in ACCEPTED[ours]]
+    close = [guess for guess in guesses if guess.startswith("did you mean")]
+    columns = ", ".join(name or "(no name)" for name in found)
     return UserError(
         where=where,
         found=f"no column for {ours} among {columns}",
-        do=f"name one of them {' or '.join(accepted)}" + (f" ({close})" if close else ""),
+        do=f"name one of them {' or '.join(ACCEPTED[ours])}" + (f" ({close[0]})" if close else ""),
     )
