@@ -13,10 +13,10 @@ TYPED := workflow/isthmus $(wildcard workflow/scripts)
 PYTHON_CODE := workflow tests envs
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
 
-.PHONY: help setup demo test test-all check config lock clean
+.PHONY: help setup demo test test-slow test-all check config lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup:  ## make .venv from the hash lock (done once; again when the lock changes)
 	@envs/setup.sh
@@ -28,6 +28,9 @@ demo: setup  ## fetch real demo data, run the imaging transcriptomics use case, 
 
 test: setup  ## the fast tests: units, properties, one run end to end
 	pytest -m "not slow and not slurm"
+
+test-slow: setup  ## the tests that `make test` leaves out for their length
+	@pytest -m "slow and not slurm" || [ $$? = 5 ]  # 5: there are none
 
 test-all: setup  ## all tests that need no cluster
 	pytest -m "not slurm"

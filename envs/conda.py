@@ -1,4 +1,8 @@
-"""Write envs/core.yaml, the conda environment with packages and versions of the hash lock (`make lock`)."""
+"""Write the conda environments, with packages and versions of the hash lock (`make lock`).
+
+core.yaml    what jobs on images need
+omics.yaml   everything: jobs on tables, the report, and the command line
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,11 @@ PYTHON = "3.11"
 # packages that conda channels call differently; the others have the same name
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
 
+NOT_FOR_IMAGES = {"igraph", "jinja2", "matplotlib", "scanpy", "snakemake", "snakemake-executor-plugin-slurm"}
+WITHOUT = {"core.yaml": NOT_FOR_IMAGES, "omics.yaml": set[str]()}
+
 HEAD = f"""\
-# The packages of envs/requirements.txt that Isthmus itself imports, same versions, for conda and mamba.
-# Made by: make lock
+# Packages and versions of envs/requirements.txt, for conda and mamba. Made by: make lock
 channels:
   - conda-forge
   - bioconda
@@ -44,12 +50,16 @@ def direct_dependencies(text: str) -> list[str]:
     return [re.split(r"[<>=!~\[; ]", item)[0] for item in tomllib.loads(text)["project"]["dependencies"]]
 
 
-def core_yaml() -> str:
-    """Text of the environment file."""
+def environment(name: str) -> str:
+    """Text of the environment file of that name."""
     versions = locked_versions((ROOT / "envs" / "requirements.txt").read_text(encoding="utf-8"))
     names = direct_dependencies((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return HEAD + "".join(f"  - {CONDA_NAMES.get(name, name)} ={versions[name]}\n" for name in names)
+    kept = [package for package in names if package not in WITHOUT[name]]
+    return HEAD + "".join(
+        f"  - {CONDA_NAMES.get(package, package)} ={versions[package]}\n" for package in kept
+    )
 
 
 if __name__ == "__main__":
-    (ROOT / "envs" / "core.yaml").write_text(core_yaml(), encoding="utf-8")
+    for file in WITHOUT:
+        (ROOT / "envs" / file).write_text(environment(file), encoding="utf-8")

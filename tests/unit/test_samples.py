@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.config.samples import Sample, read_samples
+from isthmus.config.samples import READERS, Sample, read_samples
 from isthmus.errors import UserError, UserErrors
+from isthmus.readers import registry
 
 HEADER = "sample\timage\ttranscripts\treader\tpixel_size_um\torigin_x_um\taffine\tbatch\tage"
 
@@ -74,6 +75,10 @@ def test_paths_are_relative_to_the_sheet(sheet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path.parent)
     (sample,) = read_samples(path.relative_to(tmp_path.parent))
     assert sample.image == tmp_path / "a.tif"
+
+
+def test_the_readers_that_a_row_may_name_are_those_that_exist():
+    assert set(READERS) == set(registry.READERS)
 
 
 def test_all_faults_at_once(sheet):

@@ -1,0 +1,83 @@
+"""The package's rooms import one way only, and its files stay small."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from repo_files import PACKAGE, ROOT, modules
+
+# A room may import rooms of the tiers before its own, and itself.
+TIERS = (
+    {"errors"},
+    {"blocks", "config"},
+    {"image", "packs"},
+    {"plan"},
+    {"analyse", "fetch", "quantify", "readers", "segment", "sites"},
+    {"tables"},
+    {"report"},
+    {"steps"},
+    {"crate", "launch"},
+    {"cli"},
+)
+LONGEST_MODULE = 350
+LONGEST_SNAKEFILE = 60
+LONGEST_RULES = 150
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of what a module imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.relative_to(ROOT)}: relative import"
+            yield node.module or ""
+
+
+def test_rooms_import_one_way():
+    tier = {room: number for number, rooms in enumerate(TIERS) for room in rooms}
+    wrong = []
+    for path in modules():
+        here = room_of(path)
+        if here in ("__init__", "__main__"):
+            continue
+        assert here in tier, f"the room {here} has no tier in TIERS"
+        for name in imported(path):
+            there = ([*name.split("."), ""])[1] if name.startswith("isthmus.") else here
+            if there != here and tier[there] >= tier[here]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [("scanpy", {"analyse"}), ("snakemake", {"launch"}), ("matplotlib", {"report"}), ("jinja2", {"report"})],
+)
+def test_heavy_libraries_stay_in_their_room(library, rooms):
+    users = {
+        room_of(path) for path in modules() if any(name.split(".")[0] == library for name in imported(path))
+    }
+    assert users <= rooms
+
+
+def test_every_folder_is_a_package():
+    folders = {path.parent for path in modules()}
+    assert [folder.name for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "limit"),
+    [("isthmus/**/*.py", LONGEST_MODULE), ("Snakefile", LONGEST_SNAKEFILE), ("rules/*.smk", LONGEST_RULES)],
+)
+def test_files_stay_small(pattern, limit):
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in (ROOT / "workflow").glob(pattern)
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > limit
+    }
+    assert long == {}
