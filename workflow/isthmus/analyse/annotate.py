@@ -21,9 +21,10 @@ from isthmus.analyse.reference import UNASSIGNED, Reference
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Profiles of another laboratory are never quite right; dividing log-likelihoods by this makes a posterior of
-# 0.8 mean that 8 of 10 are right when the cells come from an atlas that the reference lacks.
-TEMPERATURE = 4.0
+# Profiles of another laboratory are never quite right, and their errors add up with the number of
+# transcripts where chance averages out. Log-likelihoods are therefore divided by TEMPERATURE *
+# sqrt(transcripts), never by less than 1.
+TEMPERATURE = 0.5
 # log1p(share x this): about the number of transcripts of a cell, so that one transcript and none differ
 # moderately.
 LOG_SCALE = 100.0
@@ -40,7 +41,7 @@ def annotate_cells(
     reference: Reference,
     *,
     min_confidence: float = 0.5,
-    min_fit: float = 0.6,
+    min_fit: float = 0.5,
     where: str = "annotation",
 ) -> None:
     """Give each cell a type, in place.
@@ -64,10 +65,11 @@ def annotate_cells(
     columns = table.var_names.get_indexer(list(shared.genes))
     counts = sparse.csr_matrix(table.layers["counts"])[:, columns]
     scores = profile_log_likelihood(counts, shared)
-    posterior, profile = _posterior(scores, shared)
+    depth = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    posterior, profile = _posterior(scores, shared, depth)
     fit = _fit(counts, shared, profile)
     best = posterior.argmax(axis=1)
-    empty = np.asarray(counts.sum(axis=1)).ravel() == 0
+    empty = depth == 0
     confidence = np.where(empty, 0.0, posterior.max(axis=1))
     good = ~empty & (confidence >= min_confidence) & (fit >= min_fit)
     types = shared.types
@@ -81,7 +83,7 @@ def annotate_cells(
     )
 
 
-def _posterior(scores: Floats, reference: Reference) -> tuple[Floats, Ints]:
+def _posterior(scores: Floats, reference: Reference, depth: Floats) -> tuple[Floats, Ints]:
     """Probability of each type (cells x types), and the best profile (row) of the best type of each cell.
 
     The likelihood of a type is the mean of those of its profiles: a type may look like any of its atlases,
@@ -94,7 +96,8 @@ def _posterior(scores: Floats, reference: Reference) -> tuple[Floats, Ints]:
             for name in reference.types
         ]
     )
-    posterior: Floats = softmax(by_type / TEMPERATURE, axis=1)
+    temperature = np.maximum(TEMPERATURE * np.sqrt(depth), 1)[:, None]
+    posterior: Floats = softmax(by_type / temperature, axis=1)
     chosen = np.array(reference.types)[posterior.argmax(axis=1)]
     own = np.where(labels[None, :] == chosen[:, None], scores, -np.inf)
     return posterior, own.argmax(axis=1)

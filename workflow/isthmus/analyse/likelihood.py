@@ -22,13 +22,16 @@ from isthmus.analyse.reference import Reference
 Floats = NDArray[np.float64]
 
 # Share of a cell's transcripts that come from its neighbours or lie in it by chance.
-BACKGROUND = 0.2
+BACKGROUND = 0.3
 # Concentration of the Dirichlet: the smaller, the more cells of one type differ among themselves.
-CONCENTRATION = 50.0
+CONCENTRATION = 100.0
 # Transcripts that count as prior evidence that a platform factor is 1 and the background that of the
 # reference.
 PRIOR_COUNTS = 5000.0
 PLATFORM_LIMIT = 20.0
+# How far to go towards the factor seen, on the logarithmic scale. Not all the way, because a gene may also be
+# seen more often than expected because of cells that the reference lacks.
+PLATFORM_WEIGHT = 0.5
 PLATFORM_ROUNDS = 2
 # A gene that no profile has may still be seen.
 SMALLEST_SHARE = 1e-6
@@ -74,7 +77,8 @@ def _platform_factors(scores: Floats, weights: Floats, total: Floats, shares: Fl
     resemblance /= resemblance.sum(axis=1, keepdims=True)
     expected = (resemblance * weights[:, None]).sum(axis=0) @ shares
     prior = PRIOR_COUNTS / total.size
-    factors: Floats = np.clip((total + prior) / (expected + prior), 1 / PLATFORM_LIMIT, PLATFORM_LIMIT)
+    ratio = np.clip((total + prior) / (expected + prior), 1 / PLATFORM_LIMIT, PLATFORM_LIMIT)
+    factors: Floats = ratio**PLATFORM_WEIGHT
     return factors
 
 

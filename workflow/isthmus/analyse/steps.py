@@ -99,7 +99,7 @@ def annotate(
     *,
     reference_scale: Scale = "log1p",
     min_confidence: float = 0.5,
-    min_fit: float = 0.6,
+    min_fit: float = 0.5,
     max_distance_um: float = 30.0,
     n_permutations: int = 1000,
     seed: int = 0,

@@ -16,7 +16,8 @@ from pathlib import Path
 from isthmus.errors import UserError
 from isthmus.fetch.catalogue import Source
 
-_OFFLINE = ("connection broken", "NewConnectionError", "ConnectionError", "Timeout", "name resolution")
+# What pip's messages hold when the network is the reason, in lower case.
+_OFFLINE = ("connection", "timeout", "timed out", "name resolution", "failed to resolve", "proxyerror")
 _ONLINE = "fetch on a machine with network access (on a cluster: a login node)"
 _TIMEOUT_S = 30
 _CHUNK = 1 << 20
@@ -75,7 +76,7 @@ def _pip_failed(source: Source, stderr: str, where: str) -> UserError:
     package = f"{source.package} {source.version}"
     if "No space left" in stderr:
         return UserError(where=where, found="the disk is full", do="free space")
-    if any(sign in stderr for sign in _OFFLINE):
+    if any(sign in stderr.lower() for sign in _OFFLINE):
         return UserError(where=where, found=f"the package index with {package} cannot be reached", do=_ONLINE)
     lines = [line for line in stderr.splitlines() if line.startswith("ERROR:")] or ["pip gave no reason"]
     found = f"pip did not get {package} ({lines[-1].removeprefix('ERROR:').strip()})"

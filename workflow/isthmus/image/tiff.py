@@ -72,7 +72,7 @@ def open_tiff(path: Path, level: int, axes: str) -> PixelSource:
     tif = tifffile.TiffFile(path)
     series = tif.series[0].levels[level]
     offset = series.dataoffset
-    if offset is not None and series.keyframe.is_memmappable:
+    if offset is not None and series.keyframe.is_memmappable and not series.is_multifile:
         dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
         tif.close()
         return ArraySource(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=series.shape), axes)

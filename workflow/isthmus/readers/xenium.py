@@ -33,7 +33,7 @@ from isthmus.readers.points import open_points
 from isthmus.readers.xenium_manifest import MANIFEST, Manifest, read_manifest
 from isthmus.readers.xenium_zarr import open_zarr_points
 
-# In the order of preference: the sharpest two-dimensional image first.
+# In the order of preference, after the one that the manifest names: the sharpest two-dimensional image first.
 IMAGES = (
     "morphology_focus/morphology_focus_0000.ome.tif",  # XOA 2 and 3: one file a stain, joined by OME metadata
     "morphology_focus/ch0000_*.ome.tif",  # XOA 4
@@ -59,7 +59,7 @@ def read_xenium(sample: Sample) -> SampleParts:
     folder = folder.parent if folder.name == MANIFEST else folder
     where = f"{sample.where}, Xenium folder '{folder}'"
     manifest = read_manifest(folder, where)
-    image_path = _first(folder, IMAGES, where, "image")
+    image_path = _image_path(folder, manifest, where)
     image = _named(open_image(image_path, where=sample.where), image_path)
     affine = Affine(*sample.affine) if sample.affine else Affine.from_size(manifest.pixel_size_um)
     part = image.part(affine, manifest.z_step_um)
@@ -72,6 +72,12 @@ def read_xenium(sample: Sample) -> SampleParts:
         tested_on_real_files=False,
         notes=_notes(folder, manifest, image_path, image),
     )
+
+
+def _image_path(folder: Path, manifest: Manifest, where: str) -> Path:
+    if manifest.image is not None and (folder / manifest.image).is_file():
+        return folder / manifest.image
+    return _first(folder, IMAGES, where, "image")
 
 
 def _first(folder: Path, patterns: Sequence[str], where: str, what: str) -> Path:

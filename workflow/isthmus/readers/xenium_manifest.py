@@ -18,7 +18,8 @@ class Manifest:
     """What Isthmus uses of the manifest.
 
     software is as the file says it ('xenium-2.0.0.10'), version what was made of it ('2.0.0.10', or
-    '4 (by its files)'). pixel_size_um is the side of a pixel of the full image.
+    '4 (by its files)'). pixel_size_um is the side of a pixel of the full image; image the path of the sharpest
+    two-dimensional image in the folder, where the file tells it.
     """
 
     software: str
@@ -26,6 +27,7 @@ class Manifest:
     pixel_size_um: float
     z_step_um: float | None
     n_cells: int | None
+    image: str | None
 
 
 def read_manifest(folder: Path, where: str) -> Manifest:
@@ -58,6 +60,7 @@ def read_manifest(folder: Path, where: str) -> Manifest:
         pixel_size_um=size,
         z_step_um=_number(content, "z_step_size"),
         n_cells=cells if isinstance(cells, int) else None,
+        image=_image(content),
     )
 
 
@@ -76,3 +79,9 @@ def _version(software: str, folder: Path) -> str:
 def _number(content: dict[str, Any], key: str) -> float | None:
     value = content.get(key)
     return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _image(content: dict[str, Any]) -> str | None:
+    images = content.get("images")
+    path = images.get("morphology_focus_filepath") if isinstance(images, dict) else None
+    return path if isinstance(path, str) and path else None

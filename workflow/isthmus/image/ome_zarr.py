@@ -1,0 +1,200 @@
+"""OME-Zarr 0.5 as Isthmus writes it: sharded Zarr v3 arrays, metadata last.
+
+Images have axes (c, y, x) or (c, z, y, x), label images (y, x) or (z, y, x). Inside the package arrays are always
+(c, z, y, x) and (z, y, x); the functions here add and drop the z axis of a plane.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.codecs import BloscCodec, ZstdCodec
+
+from isthmus.blocks.grid import Region, Triple
+from isthmus.image.affine import Affine
+
+OME_VERSION = "0.5"
+_COLOURS = ("0000FF", "00FF00", "FF0000", "00FFFF", "FF00FF", "FFFF00", "FFFFFF")
+
+
+@dataclass(frozen=True)
+class Level:
+    """One array of a pyramid, seen as (z, y, x), or (c, z, y, x) where it has channels."""
+
+    array: zarr.Array
+    is_volume: bool
+    has_channels: bool
+
+    @classmethod
+    def open(cls, path: Path, *, is_volume: bool, has_channels: bool, mode: str = "r") -> Level:
+        """Open an existing array."""
+        return cls(zarr.open_array(path, mode=mode), is_volume, has_channels)  # type: ignore[arg-type]
+
+    def read(self, region: Region, channel: int = 0) -> npt.NDArray[np.generic]:
+        """Pixels (z, y, x) of a region."""
+        data = np.asarray(self.array[self._index(region, channel)])
+        return data if self.is_volume else data[np.newaxis]
+
+    def write(self, region: Region, pixels: npt.NDArray[np.generic], channel: int = 0) -> None:
+        """Write pixels (z, y, x) to a region that is made of whole shards (or reaches the array's edge)."""
+        self.array[self._index(region, channel)] = pixels if self.is_volume else pixels[0]
+
+    def shard_file(self, region: Region, channel: int = 0) -> Path:
+        """The stored object that holds the shard which begins where the region begins."""
+        shards = self.array.shards or self.array.chunks
+        start = [a.start for a in region.slices[0 if self.is_volume else 1 :]]
+        place = [s // n for s, n in zip(start, shards[-len(start) :], strict=True)]
+        if self.has_channels:
+            place.insert(0, channel)
+        return Path(str(self.array.store.root)) / self.array.path / "c" / Path(*(str(p) for p in place))  # type: ignore[attr-defined]
+
+    def _index(self, region: Region, channel: int) -> tuple[int | slice, ...]:
+        spatial: tuple[int | slice, ...] = region.slices if self.is_volume else region.slices[1:]
+        return (channel, *spatial) if self.has_channels else spatial
+
+
+def create_level(
+    path: Path,
+    *,
+    shape: Triple,
+    dtype: np.dtype[np.generic],
+    chunk: Triple,
+    shard: Triple,
+    n_channels: int | None = None,
+) -> Level:
+    """Create an empty array.
+
+    Parameters
+    ----------
+    path
+        Folder of the array; must not exist.
+    shape, chunk, shard
+        (z, y, x); z = 1 makes a plane without a z axis. A shard holds whole chunks.
+    n_channels
+        None for a label image.
+    """
+    is_volume = shape[0] > 1
+    first = 0 if is_volume else 1
+    axes = ("z", "y", "x")[first:]
+    sizes, chunks, shards = shape[first:], chunk[first:], shard[first:]
+    if n_channels is not None:
+        axes, sizes, chunks, shards = ("c", *axes), (n_channels, *sizes), (1, *chunks), (1, *shards)
+    codec = (
+        ZstdCodec(level=1) if n_channels is None else BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
+    )
+    array = zarr.create_array(
+        path,
+        shape=sizes,
+        dtype=dtype,
+        chunks=chunks,
+        shards=shards,
+        compressors=codec,
+        fill_value=0,
+        dimension_names=axes,
+        overwrite=False,
+    )
+    return Level(array, is_volume, n_channels is not None)
+
+
+def write_image_metadata(
+    folder: Path,
+    *,
+    name: str,
+    is_volume: bool,
+    factors: Sequence[Triple],
+    affine: Affine,
+    z_step_um: float,
+    channels: Sequence[str] | None = None,
+    windows: Sequence[tuple[int, int]] = (),
+) -> None:
+    """Write the OME metadata of an image (channels given) or of a label image; this makes it complete.
+
+    Parameters
+    ----------
+    factors
+        Pixels of level 0 that one pixel of each level covers, (z, y, x), level 0 first.
+    affine, z_step_um
+        Where level 0 lies. OME-Zarr 0.5 knows scale and translation only; a rotation is kept in `isthmus`.
+    windows
+        Display range of each channel.
+    """
+    axes: list[dict[str, str]] = [{"name": "c", "type": "channel"}] if channels is not None else []
+    names = ("z", "y", "x") if is_volume else ("y", "x")
+    axes += [{"name": axis, "type": "space", "unit": "micrometer"} for axis in names]
+    size_y, size_x = affine.pixel_size_um
+    size = (z_step_um, size_y, size_x)
+    first_pixel = (0.5 * z_step_um, *_centre(affine))
+    datasets = []
+    for level, factor in enumerate(factors):
+        scale = [s * f for s, f in zip(size, factor, strict=True)]
+        # OME-Zarr places a pixel by its centre; a coarse pixel's centre lies between those of the pixels it covers.
+        translation = [t + s * (f - 1) / 2 for t, s, f in zip(first_pixel, size, factor, strict=True)]
+        datasets.append(_dataset(str(level), scale, translation, is_volume, channels is not None))
+    ome: dict[str, object] = {
+        "version": OME_VERSION,
+        "multiscales": [
+            {
+                "name": name,
+                "axes": axes,
+                "datasets": datasets,
+                "type": "mean" if channels else "mode",
+                "metadata": {"description": "level n + 1 halves level n"},
+            }
+        ],
+    }
+    if channels is not None:
+        ome["omero"] = {"channels": [_channel(label, i, windows) for i, label in enumerate(channels)]}
+    else:
+        ome["image-label"] = {"version": OME_VERSION, "source": {"image": "../../"}}
+    write_group(folder, {"ome": ome, "isthmus": {"affine": affine.numbers()}})
+
+
+def write_labels_group(folder: Path, names: Sequence[str]) -> None:
+    """Write the group that lists the label images of an image."""
+    write_group(folder, {"ome": {"version": OME_VERSION, "labels": list(names)}})
+
+
+def write_group(folder: Path, attributes: dict[str, object]) -> None:
+    """Write a group's metadata, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=2)
+    temporary = folder / f".zarr.json.{os.getpid()}"
+    temporary.write_text(text)
+    temporary.replace(folder / "zarr.json")
+
+
+def _centre(affine: Affine) -> tuple[float, float]:
+    x, y = affine.to_um(np.float64(0.5), np.float64(0.5))  # type: ignore[arg-type]
+    return float(y), float(x)
+
+
+def _dataset(
+    path: str, scale: list[float], translation: list[float], is_volume: bool, channels: bool
+) -> object:
+    first = 0 if is_volume else 1
+    prefix = [1.0] if channels else []
+    offset = [0.0] if channels else []
+    return {
+        "path": path,
+        "coordinateTransformations": [
+            {"type": "scale", "scale": prefix + scale[first:]},
+            {"type": "translation", "translation": offset + translation[first:]},
+        ],
+    }
+
+
+def _channel(label: str, index: int, windows: Sequence[tuple[int, int]]) -> dict[str, object]:
+    low, high = windows[index] if index < len(windows) else (0, 65535)
+    return {
+        "label": label,
+        "color": "FFFFFF" if index == 0 else _COLOURS[index % len(_COLOURS)],
+        "active": index == 0,
+        "window": {"min": 0, "max": 65535, "start": low, "end": max(high, low + 1)},
+    }

@@ -1,0 +1,75 @@
+"""What the head learns of the samples from their rows and their files' headers."""
+
+from __future__ import annotations
+
+from isthmus.config.models import Settings
+from isthmus.config.samples import Sample, read_samples
+from isthmus.errors import UserError, UserErrors, raise_all
+from isthmus.image.source import ImagePart, SampleParts
+from isthmus.plan.identity import files_digest
+from isthmus.plan.make import SampleInput
+from isthmus.readers.registry import read_sample
+from isthmus.segment.methods import channel_index
+from isthmus.steps.quantify_pack import measured_channels
+
+
+def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
+    """Open every sample of the sheet; all faults of all samples at once."""
+    found: dict[str, SampleInput] = {}
+    faults: list[UserError] = []
+    for sample in read_samples(settings.samples):
+        try:
+            parts = read_sample(sample)
+            _check_channels(settings, parts.image, sample)
+            _check_labels(settings, parts, sample)
+            found[sample.sample] = _describe(sample, parts)
+        except UserErrors as error:
+            faults.extend(error.errors)
+        except UserError as error:
+            faults.append(error)
+    raise_all(faults)
+    return found
+
+
+def reference_digest(settings: Settings) -> str | None:
+    """Digest of the annotation's reference, if there is one."""
+    path = settings.analysis.annotation.reference
+    return files_digest([path]) if path else None
+
+
+def _describe(sample: Sample, parts: SampleParts) -> SampleInput:
+    inputs = {"image": files_digest(parts.image.files)}
+    if parts.points is not None:
+        inputs["transcripts"] = files_digest(parts.points.files)
+    if parts.labels is not None:
+        inputs["labels"] = files_digest(parts.labels.files)
+    return SampleInput(
+        sheet=sample.model_dump(mode="json"),
+        where=sample.where,
+        header=parts.image.header,
+        inputs=inputs,
+        reader=parts.reader,
+        notes=parts.notes,
+        tested_on_real_files=parts.tested_on_real_files,
+        n_vendor_cells=parts.n_vendor_cells,
+    )
+
+
+def _check_channels(settings: Settings, image: ImagePart, sample: Sample) -> None:
+    try:
+        measured_channels(image.header.channels, settings.quantification.channels)
+        if settings.segmentation.method == "basins":
+            channel_index(settings.segmentation.basins, image.header.channels)
+    except UserError as error:
+        raise UserError(
+            where=error.where, found=f"{error.found}, image of {sample.where}", do=error.do
+        ) from None
+
+
+def _check_labels(settings: Settings, parts: SampleParts, sample: Sample) -> None:
+    if settings.segmentation.method == "labels" and parts.labels is None:
+        raise UserError(
+            where=sample.where,
+            found="segmentation.method is 'labels', but column labels is empty",
+            do="name a label image of the image's shape there",
+        )

@@ -1,0 +1,103 @@
+"""One run as its head sees it: configuration, paths and plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from isthmus.config.load import load_settings
+from isthmus.config.models import Settings
+from isthmus.errors import UserError
+from isthmus.launch.inputs import gather_inputs, reference_digest
+from isthmus.plan.cost import Machine
+from isthmus.plan.make import make_plan
+from isthmus.plan.model import RunPlan, read_plan, write_plan
+from isthmus.plan.paths import RunPaths, pack_names
+
+_ROOM_IN_TIME = 4
+_SHORTEST_MIN = 10
+
+
+class Run:
+    """A run. The head makes its plan when it is first asked for; a job's process reads what the head wrote."""
+
+    def __init__(self, settings: Settings, *, is_head: bool, cores: int | None) -> None:
+        if settings.results is None:  # pragma: no cover - the loader fills it in
+            raise ValueError("results is not set")
+        self.settings = settings
+        self.paths = RunPaths(settings.results)
+        self._is_head = is_head
+        self._cores = cores or os.cpu_count() or 1
+
+    @classmethod
+    def from_files(
+        cls,
+        files: Sequence[Path | str],
+        *,
+        overrides: Mapping[str, Any],
+        is_head: bool = True,
+        cores: int | None = None,
+        cwd: Path | None = None,
+    ) -> Run:
+        """Read the configuration.
+
+        Parameters
+        ----------
+        files, overrides, cwd
+            See `isthmus.config.load.load_settings`.
+        is_head
+            False in a job: the plan is read, never made.
+        cores
+            Cores that one job may use; None for all of this machine.
+        """
+        settings = load_settings([Path(file) for file in files], overrides, cwd)
+        return cls(settings, is_head=is_head, cores=cores)
+
+    @cached_property
+    def plan(self) -> RunPlan:
+        """The plan."""
+        if not self._is_head:
+            return read_plan(self.paths.plan)
+        return make_plan(
+            self.settings.model_dump(mode="json"),
+            gather_inputs(self.settings),
+            reference=reference_digest(self.settings),
+            machine=Machine(cores=self.settings.execution.workers or self._cores),
+            previous=self._previous(),
+        )
+
+    def _previous(self) -> RunPlan | None:
+        """The plan of an earlier run in this folder; a damaged one counts as none."""
+        try:
+            return read_plan(self.paths.plan) if self.paths.plan.exists() else None
+        except UserError:
+            return None
+
+    def begin(self) -> None:
+        """Write the plan: the run begins, nothing is written before."""
+        write_plan(self.plan, self.paths.plan)
+
+    def pack_records(self, step: str, sample: str) -> list[str]:
+        """Paths of the records of all packs of a sample."""
+        paths = self.paths.sample(sample)
+        return [str(paths.pack_record(step, name)) for name in pack_names(self.plan.sample(sample).packs)]
+
+    def points_record(self, sample: str) -> list[str]:
+        """The record of the binned transcripts, where the sample has any."""
+        has_points = self.plan.sample(sample).has_points
+        return [str(self.paths.sample(sample).record("import_transcripts"))] if has_points else []
+
+    def memory_mb(self, rule: str, attempt: int) -> int:
+        """Memory to ask for."""
+        return self.plan.rules[rule].memory_mb * attempt
+
+    def minutes(self, rule: str, attempt: int) -> int:
+        """Time to ask for."""
+        return max(_SHORTEST_MIN, self.plan.rules[rule].minutes * _ROOM_IN_TIME) * attempt
+
+    def workers(self, rule: str) -> int:
+        """Processes of one job."""
+        return self.plan.rules[rule].workers

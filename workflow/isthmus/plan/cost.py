@@ -1,0 +1,95 @@
+"""What a rule will need, from sizes alone. Constants were measured on the demo and on generated images (docs/plan.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from isthmus.plan.model import Prediction, SamplePlan
+
+_BASE_MB = 350
+_WORKER_MB = 220
+_TABLE_BASE_MB = 700
+_START_S = 4.0
+_PACK_TARGET_S = 1800.0
+_BYTES_PER_PIXEL = {"import_image": 16, "segment_pack": 60, "quantify_pack": 60, "build_pyramid": 24}
+_CPU_S_PER_MPIX = {"import_image": 0.1, "segment_pack": 0.5, "quantify_pack": 0.3, "build_pyramid": 0.1}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the plan assumes of a machine: cores that one job may use."""
+
+    cores: int = 4
+
+
+def default_packs(n_pixels: int, n_blocks: int, machine: Machine) -> int:
+    """Packs that keep a job near half an hour on this machine, one at least."""
+    seconds = n_pixels / 1e6 * _CPU_S_PER_MPIX["segment_pack"] / machine.cores
+    return max(1, min(n_blocks, ceil(seconds / _PACK_TARGET_S)))
+
+
+def predict(samples: dict[str, SamplePlan], machine: Machine) -> dict[str, Prediction]:
+    """Needs of every rule of the run."""
+    pixel_rules = {rule: _predict_pixels(rule, samples, machine) for rule in _CPU_S_PER_MPIX}
+    n = len(samples)
+    with_points = sum(sample.has_points for sample in samples.values())
+    light = {
+        "import_transcripts": _light(with_points, _BASE_MB + 600, 1.0, files=3),
+        "survey_image": _light(n, _BASE_MB, 0.1, files=1),
+        "stitch_labels": _light(n, _BASE_MB, 0.1, files=3),
+        "build_table": _light(n, _TABLE_BASE_MB, 0.2, files=3),
+        "assess_quality": _light(n, _TABLE_BASE_MB, 0.3, files=2),
+        "integrate_cohort": _light(1, _TABLE_BASE_MB, 0.3, files=1),
+        "analyse": _light(1, _TABLE_BASE_MB + 300, 1.0, files=2),
+        "annotate": _light(1, _TABLE_BASE_MB, 0.5, files=1),
+        "report": _light(1, _TABLE_BASE_MB, 0.5, files=2),
+    }
+    return pixel_rules | light
+
+
+def _predict_pixels(rule: str, samples: dict[str, SamplePlan], machine: Machine) -> Prediction:
+    jobs = workers = memory = files = 0
+    cpu_s = minutes = 0.0
+    for sample in samples.values():
+        grid, n_channels = sample.grid, sample.shape[0]
+        packs = sample.packs if rule.endswith("_pack") else 1
+        in_pack = ceil(grid.n_blocks / packs)
+        used = min(machine.cores, in_pack)
+        block_mb = (
+            min(1.5 * _pixels(sample.block_px), _pixels(sample.window.shape)) * _BYTES_PER_PIXEL[rule] / 1e6
+        )
+        seconds = _pixels(sample.window.shape) / 1e6 * _CPU_S_PER_MPIX[rule]
+        seconds *= n_channels if rule in ("import_image", "build_pyramid") else 1
+        jobs += packs
+        workers = max(workers, used)
+        memory = max(memory, ceil(_BASE_MB + used * (_WORKER_MB + block_mb)))
+        minutes = max(minutes, (_START_S + seconds / packs / used) / 60)
+        cpu_s += seconds + packs * _START_S
+        files += {"segment_pack": grid.n_blocks + 3 * packs, "quantify_pack": 2 * grid.n_blocks + 3 * packs}.get(
+            rule, grid.n_blocks
+        )
+    return Prediction(
+        jobs=jobs,
+        workers=workers,
+        memory_mb=memory,
+        minutes=ceil(minutes),
+        core_hours=round(cpu_s / 3600, 4),
+        files=files,
+    )
+
+
+def _light(jobs: int, memory_mb: int, minutes: float, *, files: int) -> Prediction:
+    return Prediction(
+        jobs=jobs,
+        workers=1,
+        memory_mb=memory_mb,
+        minutes=ceil(minutes),
+        core_hours=round(jobs * minutes / 60, 4),
+        files=files * jobs,
+    )
+
+
+def _pixels(shape: tuple[int, int, int]) -> int:
+    z, y, x = shape
+    return z * y * x

@@ -1,0 +1,108 @@
+"""What each step's result depends on.
+
+A step's digest covers the version of its results, the parameters that matter to it, the inputs it reads and the digests
+of the steps before it. Results are exact, so an equal digest means an equal result: a step runs again when, and only
+when, its digest has changed or its result is missing. How many packs there are is in no digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from isthmus.plan.identity import digest_of
+
+RESULT_VERSIONS: dict[str, int] = {
+    "import_image": 1,
+    "import_transcripts": 1,
+    "survey_image": 1,
+    "segment_pack": 1,
+    "stitch_labels": 1,
+    "quantify_pack": 1,
+    "build_pyramid": 1,
+    "build_table": 1,
+    "assess_quality": 1,
+    "integrate_cohort": 1,
+    "analyse": 1,
+    "annotate": 1,
+    "report": 1,
+}
+"""Raise a step's number when a change of the code changes its results; a golden-value test tells when that is due."""
+
+STITCH_OPTIONS = ("min_area_um2",)
+"""Options of the method `basins` that only stitching reads."""
+
+
+def sample_digests(
+    settings: Mapping[str, Any], *, inputs: Mapping[str, str], geometry: Mapping[str, Any], sheet: Mapping[str, Any]
+) -> dict[str, str]:
+    """Digest of every step of one sample.
+
+    Parameters
+    ----------
+    settings
+        The configuration as JSON.
+    inputs
+        Digest of the files of `image`, and of `transcripts` and `labels` where there are any.
+    geometry
+        Window, affine, z step, channels and block size: keys `window`, `affine`, `z_step_um`, `channels`, `block_px`.
+    sheet
+        The columns of the sample sheet that describe the sample in the tables.
+    """
+    made: dict[str, str] = {}
+    segmentation = settings["segmentation"]
+    method = segmentation["method"]
+    options = dict(segmentation.get(method) or {})
+    stitching = {name: options.pop(name) for name in STITCH_OPTIONS if name in options}
+    place = {key: geometry[key] for key in ("affine", "z_step_um")}
+
+    def add(step: str, *parts: object) -> str:
+        made[step] = digest_of([step, RESULT_VERSIONS[step], *parts])
+        return made[step]
+
+    image = add("import_image", inputs["image"], geometry["window"], geometry["channels"])
+    survey = add("survey_image", image)
+    source = inputs["labels"] if method == "labels" else survey
+    segment = add("segment_pack", source, geometry["window"], method, options, place, geometry["block_px"])
+    stitch = add("stitch_labels", segment, stitching)
+    points = None
+    if "transcripts" in inputs:
+        points = add("import_transcripts", inputs["transcripts"], geometry["window"], place)
+    measured = dict(settings["quantification"])
+    controls = measured.pop("control_patterns")
+    quantify = add("quantify_pack", stitch, image, points, settings["cells"], measured)
+    add("build_pyramid", quantify, place)
+    table = add("build_table", quantify, controls, dict(sheet))
+    add("assess_quality", table, settings["analysis"]["quality"])
+    return made
+
+
+def cohort_digests(
+    settings: Mapping[str, Any], *, samples: Mapping[str, Mapping[str, str]], inputs: Mapping[str, str]
+) -> dict[str, str]:
+    """Digest of every step that works on all samples together.
+
+    Parameters
+    ----------
+    samples
+        Digests of each sample's steps.
+    inputs
+        Digest of the annotation's reference where there is one: key `reference`.
+    """
+    analysis = settings["analysis"]
+    made: dict[str, str] = {}
+
+    def add(step: str, *parts: object) -> str:
+        made[step] = digest_of([step, RESULT_VERSIONS[step], *parts])
+        return made[step]
+
+    tables = {name: digests["assess_quality"] for name, digests in samples.items()}
+    joined = add("integrate_cohort", tables, analysis["integration"])
+    analysed = add("analyse", joined, analysis["seed"], analysis["clustering"])
+    annotation = {k: v for k, v in analysis["annotation"].items() if k != "reference"}
+    annotated = add(
+        "annotate", analysed, inputs.get("reference"), annotation, analysis["neighbourhood"], analysis["seed"]
+    )
+    pyramids = {name: digests["build_pyramid"] for name, digests in samples.items()}
+    add("report", annotated, pyramids, settings["metadata"])
+    return made

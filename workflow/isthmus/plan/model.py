@@ -1,0 +1,139 @@
+"""The plan of a run, as it stands in plan.json. Jobs read it; only the head makes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from isthmus.blocks.grid import Grid, Region, Triple, pack_blocks
+from isthmus.errors import UserError
+from isthmus.image.affine import Affine
+from isthmus.plan.paths import RunPaths, SamplePaths, pack_names, pack_number
+
+PLAN_VERSION = 1
+
+
+class SamplePlan(BaseModel):
+    """One sample: what its inputs are, how it is cut, and the digest of each of its steps.
+
+    shape is that of the input image (c, z, y, x); window_start and window_stop (z, y, x) are the part in use, which
+    is all that comes after the import. affine belongs to the input image.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sheet: dict[str, Any]
+    reader: str
+    notes: tuple[str, ...]
+    tested_on_real_files: bool
+    shape: tuple[int, int, int, int]
+    dtype: str
+    channels: tuple[str, ...]
+    affine: tuple[float, float, float, float, float, float]
+    z_step_um: float
+    window_start: Triple
+    window_stop: Triple
+    block_px: Triple
+    packs: int
+    has_points: bool
+    n_vendor_cells: int | None
+    digests: dict[str, str]
+
+    @property
+    def window(self) -> Region:
+        """The part of the input image in use."""
+        return Region(self.window_start, self.window_stop)
+
+    @property
+    def grid(self) -> Grid:
+        """The blocks of the image in use."""
+        return Grid(self.window.shape, self.block_px)
+
+    @property
+    def window_affine(self) -> Affine:
+        """Pixels of the image in use to micrometres."""
+        return Affine(*self.affine).shifted(self.window_start[1], self.window_start[2])
+
+    @property
+    def spacing_um(self) -> tuple[float, float, float]:
+        """Pixel spacing (z, y, x)."""
+        return (self.z_step_um, *Affine(*self.affine).pixel_size_um)
+
+    def blocks_of(self, pack: str) -> list[int]:
+        """The blocks of a pack, by its name."""
+        p, total = pack_number(pack)
+        return pack_blocks(range(self.grid.n_blocks), total)[p - 1]
+
+
+class Prediction(BaseModel):
+    """What one rule will need in the whole run; memory is that of its largest job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    jobs: int
+    workers: int
+    memory_mb: int
+    minutes: int
+    core_hours: float
+    files: int
+
+
+class RunPlan(BaseModel):
+    """The whole run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = PLAN_VERSION
+    isthmus: str
+    settings: dict[str, Any]
+    samples: dict[str, SamplePlan]
+    cohort: dict[str, str]
+    rules: dict[str, Prediction]
+
+    def sample(self, name: str) -> SamplePlan:
+        """The plan of one sample."""
+        return self.samples[name]
+
+    def packs(self, name: str) -> list[str]:
+        """Names of the packs of a sample."""
+        return pack_names(self.samples[name].packs)
+
+    def digest(self, step: str, sample: str = "") -> str:
+        """What the result of a step depends on."""
+        return self.samples[sample].digests[step] if sample else self.cohort[step]
+
+
+def write_plan(plan: RunPlan, path: Path) -> None:
+    """Write plan.json, whole or not at all; an equal plan is left untouched."""
+    text = plan.model_dump_json(indent=1) + "\n"
+    if path.exists() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def read_plan(path: Path) -> RunPlan:
+    """Read plan.json."""
+    try:
+        return RunPlan.model_validate_json(path.read_text())
+    except OSError as error:
+        raise UserError(
+            where=str(path), found=f"the plan cannot be read ({error.strerror})", do="start the run with `isthmus run`"
+        ) from None
+    except ValueError as error:
+        raise UserError(
+            where=str(path),
+            found=f"the plan is damaged or of another version ({str(error).splitlines()[0]})",
+            do="delete it and run again: it is made anew and finished work is kept",
+        ) from None
+
+
+def run_of(results: Path, sample: str = "") -> tuple[RunPlan, RunPaths, SamplePaths]:
+    """Plan and paths of a results folder, as a job needs them."""
+    paths = RunPaths(results.resolve())
+    return read_plan(paths.plan), paths, paths.sample(sample)

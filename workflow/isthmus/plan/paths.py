@@ -1,0 +1,143 @@
+"""Where everything of a run lies. The only place that knows the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Paths below a results folder."""
+
+    root: Path
+
+    @property
+    def plan(self) -> Path:
+        """The plan of the run."""
+        return self.root / "plan.json"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.root / "report.html"
+
+    @property
+    def resources(self) -> Path:
+        """Time, memory and files of every job."""
+        return self.root / "metrics" / "resources.tsv"
+
+    @property
+    def work(self) -> Path:
+        """Intermediates."""
+        return self.root / "work"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the jobs."""
+        return self.root / "logs"
+
+    @property
+    def jobs(self) -> Path:
+        """What each job used and wrote, a file a job."""
+        return self.work / "jobs"
+
+    @property
+    def errors(self) -> Path:
+        """The one-line errors of failed jobs, a file a job."""
+        return self.work / "errors"
+
+    @property
+    def cohort(self) -> Path:
+        """Intermediates of all samples together."""
+        return self.work / "cohort"
+
+    @property
+    def cohort_table(self) -> Path:
+        """The table of all samples' cells that passed quality control."""
+        return self.root / "cohort" / "cells.h5ad"
+
+    def sample(self, name: str) -> SamplePaths:
+        """Paths of one sample."""
+        return SamplePaths(self.root / name, self.work / name)
+
+
+@dataclass(frozen=True)
+class SamplePaths:
+    """Paths of one sample: results that stay, and its intermediates in `work`."""
+
+    root: Path
+    work: Path
+
+    @property
+    def image(self) -> Path:
+        """OME-Zarr image."""
+        return self.root / "image.ome.zarr"
+
+    @property
+    def labels(self) -> Path:
+        """Group of the label images inside the image."""
+        return self.image / "labels"
+
+    @property
+    def table(self) -> Path:
+        """Cells of the sample, quality marked."""
+        return self.root / "cells.h5ad"
+
+    @property
+    def transcripts(self) -> Path:
+        """Transcripts with their cells."""
+        return self.root / "transcripts.parquet"
+
+    @property
+    def raw_table(self) -> Path:
+        """Cells before quality control."""
+        return self.work / "table.h5ad"
+
+    @property
+    def histograms(self) -> Path:
+        """Level-0 histogram of each channel."""
+        return self.work / "histograms.npz"
+
+    @property
+    def survey(self) -> Path:
+        """Global statistics of the image."""
+        return self.work / "survey.json"
+
+    @property
+    def points(self) -> Path:
+        """Transcripts binned by place."""
+        return self.work / "points"
+
+    @property
+    def local_labels(self) -> Path:
+        """Label image with ids that hold within a block."""
+        return self.work / "local_labels.zarr"
+
+    @property
+    def lookup(self) -> Path:
+        """Tables from local to final ids."""
+        return self.work / "lookup"
+
+    def journal(self, step: str) -> Path:
+        """Journal folder of a step that runs in packs."""
+        return self.work / step / "journal"
+
+    def record(self, step: str) -> Path:
+        """The small record that a job leaves, which is what the workflow sees."""
+        return self.work / f"{step}.json"
+
+    def pack_record(self, step: str, pack: str) -> Path:
+        """The record of one pack, named `{p}-of-{P}`."""
+        return self.work / step / f"{pack}.json"
+
+
+def pack_names(packs: int) -> list[str]:
+    """Names of the packs of a step, `1-of-3` to `3-of-3`."""
+    return [f"{p}-of-{packs}" for p in range(1, packs + 1)]
+
+
+def pack_number(name: str) -> tuple[int, int]:
+    """(p, P) of a pack's name, p from 1."""
+    p, _, total = name.partition("-of-")
+    return int(p), int(total)

@@ -1,0 +1,23 @@
+"""Load or compile the kernels of pass 2. Imported by the process that workers are forked from: they share the code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from isthmus.blocks.grid import Region
+from isthmus.quantify.grow import grow
+from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
+
+
+def warm() -> None:
+    """Run pass 2 on a small plane, in both pixel types."""
+    nuclei = np.zeros((1, 8, 8), dtype=np.int32)
+    nuclei[0, 3:5, 3:5] = 1
+    cells = grow(nuclei, expand_um=2.0, spacing_um=(1.0, 1.0, 1.0))
+    sums = empty_sums(1, 1)
+    add_geometry(sums, cells, nuclei, write=Region((0, 0, 0), (1, 8, 8)), image_shape=(1, 8, 8))
+    for dtype in (np.uint8, np.uint16):
+        add_channel(sums, 0, np.ones((1, 8, 8), dtype=dtype), cells, nuclei)
+
+
+warm()

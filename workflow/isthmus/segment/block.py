@@ -1,0 +1,100 @@
+"""Pass 1 of one block: pixels with halo to local labels and a block record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from isthmus.blocks.grid import Grid, Region
+from isthmus.image.ome_zarr import Level
+from isthmus.image.source import ImagePart
+from isthmus.packs.runner import BlockResult
+from isthmus.segment.forest import grow_forest, margin_px
+from isthmus.segment.method import LandscapeMethod
+from isthmus.segment.record import BlockRecord, make_record
+
+LOCAL_DTYPE = np.dtype(np.uint32)
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """What a worker needs to segment any block of a sample.
+
+    image, local_labels
+        Arrays to read from and to write to.
+    method
+        The landscape method.
+    """
+
+    image: Path
+    local_labels: Path
+    grid: Grid
+    method: LandscapeMethod
+
+
+@dataclass(frozen=True)
+class ImportJob:
+    """What a worker needs to import any block of an existing label image; `window` is the part of it in use."""
+
+    labels: ImagePart
+    window: Region
+    local_labels: Path
+    grid: Grid
+
+
+def segment_block(job: SegmentJob, index: int) -> BlockResult:
+    """Segment one block, write its local labels and summarise them."""
+    is_volume = job.grid.shape[0] > 1
+    write = job.grid.block(index).write
+    read = write.grown(job.method.halo_px, job.grid.shape)
+    level = Level.open(job.image, is_volume=is_volume, has_channels=True)
+    pixels = level.read(read, job.method.channel).astype(np.uint16, copy=False)
+    labels, roots, exits = grow_forest(
+        job.method.landscape(pixels),
+        read=read,
+        write=write,
+        image_shape=job.grid.shape,
+        merge_radius_px=job.method.merge_radius_px,
+    )
+    record = make_record(labels, roots, exits, ring_px=margin_px(is_volume, job.method.merge_radius_px))
+    return _write(job.local_labels, job.grid, write, labels, record)
+
+
+def import_block(job: ImportJob, index: int) -> BlockResult:
+    """Import one block of an existing label image; the record's roots are the ids."""
+    write = job.grid.block(index).write
+    shift = job.window.start
+    source = Region(
+        (write.start[0] + shift[0], write.start[1] + shift[1], write.start[2] + shift[2]),
+        (write.stop[0] + shift[0], write.stop[1] + shift[1], write.stop[2] + shift[2]),
+    )
+    pixels = job.labels.open().read(0, source.slices)
+    ids, labels = np.unique(pixels, return_inverse=True)
+    labels = labels.reshape(pixels.shape).astype(np.int32)
+    if ids.size and ids[0] == 0:
+        ids = ids[1:]
+    else:
+        labels += 1
+    none = np.empty(0, dtype=np.int64)
+    record = make_record(labels, ids.astype(np.int64), none, ring_px=(0, 0, 0))
+    return _write(job.local_labels, job.grid, write, labels, record)
+
+
+def compute_function(job: SegmentJob | ImportJob) -> partial[BlockResult]:
+    """The picklable function of a block's index."""
+    if isinstance(job, SegmentJob):
+        return partial(segment_block, job)
+    return partial(import_block, job)
+
+
+def _write(
+    path: Path, grid: Grid, write: Region, labels: np.typing.NDArray[np.int32], record: BlockRecord
+) -> BlockResult:
+    """Write a block's local labels; a block without any leaves no file (background is the array's fill value)."""
+    level = Level.open(path, is_volume=grid.shape[0] > 1, has_channels=False, mode="r+")
+    level.write(write, labels.astype(LOCAL_DTYPE))
+    shard = level.shard_file(write)
+    return BlockResult(record.to_bytes(), (shard,) if shard.exists() else ())

@@ -1,0 +1,43 @@
+"""What a segmentation method must offer; adding one means writing one file and naming it in `registry`.
+
+A landscape method turns a block with its halo into an integer landscape. Everything after it - following pointers,
+joining blocks, numbering - is the same for all methods and exact.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from isthmus.blocks.grid import Triple
+
+Pixels = npt.NDArray[np.uint16]
+Landscape = npt.NDArray[np.unsignedinteger]
+
+
+class LandscapeMethod(Protocol):
+    """A picklable object with everything that the method needs in whole numbers.
+
+    channel
+        Index of the channel it reads.
+    halo_px
+        Border (z, y, x) that a block needs so that the landscape of its write region, and of the pixels that its
+        pointers may reach, does not depend on where the cut is.
+    merge_radius_px
+        Distance (z, y, x) within which a local peak gives way to a higher pixel.
+    """
+
+    @property
+    def channel(self) -> int: ...
+
+    @property
+    def halo_px(self) -> Triple: ...
+
+    @property
+    def merge_radius_px(self) -> tuple[float, float, float]: ...
+
+    def landscape(self, pixels: Pixels) -> Landscape:
+        """Landscape (z, y, x) of a read region; 0 is background. The region's border counts as the image edge."""
+        ...

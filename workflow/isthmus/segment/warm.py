@@ -1,0 +1,31 @@
+"""Load or compile the kernels of pass 1. Imported by the process that workers are forked from: they share the code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from isthmus.blocks.grid import Region
+from isthmus.image.survey import ChannelSurvey
+from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
+from isthmus.segment.forest import grow_forest
+
+
+def warm() -> None:
+    """Run pass 1 on a small plane and a small volume."""
+    for shape in ((1, 24, 24), (4, 24, 24)):
+        pixels = np.zeros(shape, dtype=np.uint16)
+        pixels[:, 8:16, 8:16] = 1000
+        survey = ChannelSurvey(np.bincount(pixels.reshape(-1), minlength=65_536).astype(np.int64))
+        parameters = derive_parameters(BasinsSettings(), pixel_size_um=(1.0, 1.0, 1.0), survey=survey)
+        method = BasinsMethod(channel=0, parameters=parameters)
+        whole = Region((0, 0, 0), shape)
+        grow_forest(
+            method.landscape(pixels),
+            read=whole,
+            write=whole,
+            image_shape=shape,
+            merge_radius_px=method.merge_radius_px,
+        )
+
+
+warm()

@@ -1,0 +1,20 @@
+"""annotate: cell types from a reference, and which types lie side by side."""
+
+from __future__ import annotations
+
+from isthmus.analyse.steps import annotate as annotate_cohort
+from isthmus.steps.job import Job
+from isthmus.steps.sheet import settings_of
+
+
+def annotate(job: Job) -> None:
+    """Write the cohort's table of cells."""
+    folder, options = job.paths.cohort, settings_of(job.plan).analysis
+    annotate_cohort(
+        folder / "analysed.h5ad",
+        output=job.paths.cohort_table,
+        neighbourhood_tsv=folder / "neighbourhood.tsv",
+        seed=options.seed,
+        **options.annotation.model_dump(),
+        **options.neighbourhood.model_dump(),
+    )

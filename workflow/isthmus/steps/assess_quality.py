@@ -1,0 +1,14 @@
+"""assess_quality: mark the cells of a sample that pass quality control; none is dropped."""
+
+from __future__ import annotations
+
+from isthmus.analyse.steps import assess_quality as assess
+from isthmus.steps.job import Job
+from isthmus.steps.sheet import settings_of
+
+
+def assess_quality(job: Job) -> None:
+    """Write the sample's table with `qc_pass`, and a summary of what was marked."""
+    paths = job.sample_paths
+    options = settings_of(job.plan).analysis.quality
+    assess(paths.raw_table, paths.table, paths.record("assess_quality"), **options.model_dump())

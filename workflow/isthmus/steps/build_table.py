@@ -1,0 +1,125 @@
+"""build_table: add up the partial sums of all blocks, and give every transcript its cell."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from isthmus import __version__
+from isthmus.blocks.arrays import arrays_from_bytes
+from isthmus.errors import UserError
+from isthmus.image.affine import Affine
+from isthmus.packs.journal import Journal
+from isthmus.plan.model import SamplePlan
+from isthmus.readers.registry import read_sample
+from isthmus.steps.import_transcripts import BATCH_ROWS
+from isthmus.steps.job import Job, read_json, write_json
+from isthmus.steps.quantify_pack import measured_channels
+from isthmus.steps.sheet import settings_of, sheet_sample
+from isthmus.tables.agreement import TranscriptTally
+from isthmus.tables.cells import cell_index, make_table, write_table
+from isthmus.tables.counts import count_tables, is_control
+from isthmus.tables.merge import CellSums, merge_counts, merge_sums
+from isthmus.tables.transcripts import TranscriptWriter, scatter, with_cells
+
+_SHEET_COLUMNS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
+
+
+class _BlockRecords:
+    """The records of pass 2, read anew each time they are gone through: all blocks, in their order."""
+
+    def __init__(self, job: Job) -> None:
+        self._journal = Journal(job.sample_paths.journal("quantify_pack"), job.paths.root)
+        found = self._journal.finished(job.plan.digest("quantify_pack", job.sample_name))
+        n_blocks = job.sample.grid.n_blocks
+        missing = sorted(set(range(n_blocks)) - set(found))
+        if missing:
+            raise UserError(
+                where=f"{job.sample_name}, quantification",
+                found=f"{len(missing)} of {n_blocks} blocks are not done (first: {missing[0]})",
+                do="run again with `isthmus run`, which repairs it",
+            )
+        self._entries = [found[block] for block in range(n_blocks)]
+
+    def __iter__(self) -> Iterator[dict[str, npt.NDArray[Any]]]:
+        for entry in self._entries:
+            yield arrays_from_bytes(self._journal.record(entry))
+
+
+def build_table(job: Job) -> None:
+    """Write the table before quality control, transcripts.parquet, and the numbers of the report."""
+    plan, paths = job.sample, job.sample_paths
+    settings = settings_of(job.plan)
+    records = _BlockRecords(job)
+    sums = merge_sums(records)
+    counts = None
+    numbers: dict[str, Any] = {"n_cells": int(sums.ids.size)}
+    if plan.has_points:
+        points = read_json(paths.record("import_transcripts"))
+        counts = count_tables(
+            merge_counts(records),
+            ids=sums.ids,
+            features=points["genes"],
+            control_patterns=settings.quantification.control_patterns,
+            index=cell_index(job.sample_name, sums),
+        )
+        numbers["transcripts"] = _write_transcripts(job, records, points, sums)
+    table = make_table(
+        sums,
+        counts,
+        sample=job.sample_name,
+        channels=[plan.channels[i] for i in measured_channels(plan.channels, settings.quantification.channels)],
+        affine=plan.window_affine,
+        z_step_um=plan.z_step_um,
+        is_volume=plan.grid.shape[0] > 1,
+        columns=sheet_columns(plan),
+        record={
+            "version": __version__,
+            "digest": job.digest,
+            "parameters": json.dumps(job.plan.settings, sort_keys=True),
+        },
+    )
+    write_table(table, paths.raw_table)
+    write_json(paths.record("build_table"), numbers)
+
+
+def sheet_columns(plan: SamplePlan) -> dict[str, str]:
+    """The columns of the sample sheet that go to the table: those that are filled, and the user's own."""
+    filled = {name: str(plan.sheet[name]) for name in _SHEET_COLUMNS if plan.sheet.get(name)}
+    return filled | {name: str(value) for name, value in plan.sheet.get("extra", {}).items()}
+
+
+def _write_transcripts(
+    job: Job, records: _BlockRecords, points: dict[str, Any], sums: CellSums
+) -> dict[str, Any]:
+    plan, paths, options = job.sample, job.sample_paths, settings_of(job.plan).quantification
+    source = read_sample(sheet_sample(plan)).points
+    if source is None:
+        raise UserError(where=str(plan.sheet["where"]), found="there are no transcripts", do="see column transcripts")
+    names = points["genes"]
+    controls = frozenset(n for n, c in zip(names, is_control(names, options.control_patterns), strict=True) if c)
+    tally = TranscriptTally(controls=controls, min_qv=options.min_qv)
+    folder = paths.work / "assignment.partial"
+    assignment = scatter(folder, points["n_rows"], records)
+    writer = TranscriptWriter(paths.transcripts)
+    for batch in with_cells(source.batches(BATCH_ROWS), assignment):
+        writer.write(batch)
+        tally.add(batch, _in_window(batch, plan))
+    writer.finish()
+    shutil.rmtree(folder)
+    return tally.summary(n_cells=int(sums.ids.size), n_vendor_cells=plan.n_vendor_cells)
+
+
+def _in_window(batch: pa.RecordBatch, plan: SamplePlan) -> npt.NDArray[np.bool_]:
+    column, row = Affine(*plan.affine).to_px(
+        batch.column("x_um").to_numpy(zero_copy_only=False), batch.column("y_um").to_numpy(zero_copy_only=False)
+    )
+    start, stop = plan.window_start, plan.window_stop
+    inside: npt.NDArray[np.bool_] = (column >= start[2]) & (column < stop[2]) & (row >= start[1]) & (row < stop[1])
+    return inside

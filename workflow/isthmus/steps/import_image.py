@@ -1,0 +1,119 @@
+"""import_image: the part of the input image in use, as sharded OME-Zarr, and its level-0 histograms."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+from isthmus.blocks.grid import Grid, Region, Triple
+from isthmus.errors import UserError
+from isthmus.image.ome_zarr import Level, create_level
+from isthmus.image.source import ImagePart
+from isthmus.packs.pool import run_tasks
+from isthmus.readers.registry import read_sample
+from isthmus.steps.job import Job
+from isthmus.steps.sheet import sheet_sample
+from isthmus.steps.stored import describe_shards
+
+log = logging.getLogger(__name__)
+
+CHUNK_PX = 256
+SHARD_PX = 1024
+VOLUME_CHUNK: Triple = (16, 128, 128)
+VOLUME_SHARD: Triple = (64, 512, 512)
+N_VALUES = 65_536
+
+
+@dataclass(frozen=True)
+class _ImportJob:
+    source: ImagePart
+    window: Region
+    target: Path
+    grid: Grid
+    where: str
+
+
+def import_image(job: Job, *, workers: int) -> None:
+    """Copy the window of the input image shard by shard; what was there before is replaced only at the end."""
+    sample, paths = job.sample, job.sample_paths
+    part = read_sample(sheet_sample(sample)).image
+    chunk: Triple = (1, CHUNK_PX, CHUNK_PX)
+    shard: Triple = (1, SHARD_PX, SHARD_PX)
+    if sample.window.shape[0] > 1:
+        chunk, shard = VOLUME_CHUNK, VOLUME_SHARD
+    grid = Grid(sample.window.shape, shard)
+    partial_level = paths.work / "import.partial"
+    shutil.rmtree(partial_level, ignore_errors=True)
+    dtype = np.dtype(np.uint8 if sample.dtype in ("bool", "uint8") else np.uint16)
+    level = create_level(
+        partial_level, shape=grid.shape, dtype=dtype, chunk=chunk, shard=shard, n_channels=sample.shape[0]
+    )
+    level.array.attrs["isthmus"] = {"digest": job.digest}
+    where = str(sample.sheet.get("where") or job.sample_name)
+    histograms = np.zeros((sample.shape[0], N_VALUES), dtype=np.int64)
+    work = _ImportJob(part, sample.window, partial_level, grid, where)
+    tasks = [(channel, index) for channel in range(sample.shape[0]) for index in range(grid.n_blocks)]
+    for done, outcome in enumerate(
+        run_tasks(partial(_import_shard, work), tasks, workers=workers, preload=(__name__,)), start=1
+    ):
+        if outcome.result is None:
+            raise outcome.error or RuntimeError("no result")
+        histograms[outcome.task[0]] += outcome.result
+        log.info("shard %d of %d", done, len(tasks))
+    _save_histograms(paths.histograms, histograms)
+    _put_in_place(partial_level, paths.image, job.digest)
+    shards = describe_shards(job.paths.root, paths.image / "0")
+    job.n_files += len(shards)
+    job.write_record(paths.record("import_image"), {"shards": shards})
+
+
+def _import_shard(job: _ImportJob, task: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Copy one shard of one channel; returns its histogram."""
+    channel, index = task
+    write = job.grid.block(index).write
+    source = Region(_moved(write.start, job.window.start), _moved(write.stop, job.window.start))
+    pixels = job.source.open().read(channel, source.slices)
+    if pixels.size and pixels.dtype.kind in "iu" and pixels.dtype.itemsize + (pixels.dtype.kind == "i") > 2:
+        low, high = int(pixels.min()), int(pixels.max())
+        if low < 0 or high >= N_VALUES:
+            raise UserError(
+                where=job.where,
+                found=f"pixel values from {low} to {high} in channel {channel}, but 0 to {N_VALUES - 1} are supported",
+                do="rescale the image to 16 bit without sign",
+            )
+    level = Level.open(job.target, is_volume=job.grid.shape[0] > 1, has_channels=True, mode="r+")
+    level.write(write, pixels.astype(level.array.dtype), channel)
+    counts = np.bincount(pixels.astype(np.uint16).reshape(-1), minlength=N_VALUES)
+    return counts.astype(np.int64)
+
+
+def _moved(place: Triple, by: Triple) -> Triple:
+    return (place[0] + by[0], place[1] + by[1], place[2] + by[2])
+
+
+def _save_histograms(path: Path, histograms: npt.NDArray[np.int64]) -> None:
+    temporary = path.with_name(f"partial.{path.name}")
+    np.savez_compressed(temporary, histograms=histograms)
+    temporary.replace(path)
+
+
+def _put_in_place(new: Path, image: Path, digest: str) -> None:
+    """Make the new level 0 the image's. Labels and other levels stay only if they belong to the same pixels."""
+    old = image / "0"
+    try:
+        same = zarr.open_array(old, mode="r").attrs.get("isthmus", {}).get("digest") == digest  # type: ignore[union-attr]
+    except (OSError, ValueError, KeyError):
+        same = False
+    if same:
+        shutil.rmtree(old)
+    elif image.exists():
+        shutil.rmtree(image)
+    image.mkdir(parents=True, exist_ok=True)
+    new.rename(old)

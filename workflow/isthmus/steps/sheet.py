@@ -1,0 +1,17 @@
+"""The sample's row and the options as the plan holds them, as the objects that the rooms take."""
+
+from __future__ import annotations
+
+from isthmus.config.models import Settings
+from isthmus.config.samples import Sample
+from isthmus.plan.model import RunPlan, SamplePlan
+
+
+def sheet_sample(plan: SamplePlan) -> Sample:
+    """The row of the sample sheet."""
+    return Sample.model_validate(plan.sheet, strict=False)
+
+
+def settings_of(plan: RunPlan) -> Settings:
+    """The configuration."""
+    return Settings.model_validate(plan.settings, strict=False)

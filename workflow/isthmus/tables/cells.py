@@ -1,0 +1,90 @@
+"""The sample's table: one row a cell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy.sparse import csr_matrix
+
+from isthmus.image.affine import Affine
+from isthmus.tables.counts import CountTables
+from isthmus.tables.intensity import intensity_columns
+from isthmus.tables.merge import CellSums
+from isthmus.tables.shape import centroid_um, ellipse
+
+
+def cell_index(sample: str, sums: CellSums) -> pd.Index:
+    """Names `<sample>-<instance_id>` of the rows."""
+    return pd.Index([f"{sample}-{i}" for i in sums.ids.tolist()], name="cell", dtype=object)
+
+
+def make_table(
+    sums: CellSums,
+    counts: CountTables | None,
+    *,
+    sample: str,
+    channels: Sequence[str],
+    affine: Affine,
+    z_step_um: float,
+    is_volume: bool,
+    columns: Mapping[str, str],
+    record: Mapping[str, Any],
+) -> AnnData:
+    """Assemble the AnnData of one sample.
+
+    Parameters
+    ----------
+    sums, counts
+        What was measured in each cell; counts is None without transcripts.
+    channels
+        Names of the measured channels.
+    columns
+        Columns of the sample sheet to repeat in every row (batch, condition, accessions).
+    record
+        What goes to `uns['isthmus']`.
+    """
+    index = cell_index(sample, sums)
+    whole = sums.shape.sum(axis=1)
+    voxel = affine.pixel_area_um2 * (z_step_um if is_volume else 1.0)
+    size = "volume_um3" if is_volume else "area_um2"
+    obs = pd.DataFrame({"instance_id": sums.ids, "region": "cells", "sample": sample}, index=index)
+    obs[size] = whole[:, 0] * voxel
+    obs[f"nucleus_{size}"] = sums.shape[:, 0, 0] * voxel
+    for name, values in ellipse(whole, affine.pixel_size_um).items():
+        obs[name] = values
+    obs["n_counts"] = np.asarray(counts.counts.sum(axis=1)).reshape(-1) if counts else np.int64(0)
+    obs["n_counts"] = obs["n_counts"].astype(np.int64)
+    if counts:
+        obs["n_low_quality"] = counts.n_low_quality
+    obs["touches_seam"] = sums.flags[:, 0]
+    obs["touches_edge"] = sums.flags[:, 1]
+    for name, value in columns.items():
+        obs[name] = value
+    for name in ("region", "sample", *columns):
+        obs[name] = obs[name].astype("category")
+    intensity = intensity_columns(sums, channels, index)
+    genes = counts.genes if counts else list(intensity.columns)
+    matrix = counts.counts if counts else csr_matrix(np.nan_to_num(intensity.to_numpy(np.float64)))
+    table = AnnData(X=matrix, obs=obs, var=pd.DataFrame(index=pd.Index(genes, dtype=object)))
+    table.obsm["spatial"] = centroid_um(whole, affine, z_step_um, is_volume=is_volume)
+    table.obsm["intensity"] = intensity
+    if counts:
+        table.layers["counts"] = matrix.copy()
+        table.layers["nucleus_counts"] = counts.nucleus_counts
+        table.obsm["controls"] = counts.controls
+    table.uns["isthmus"] = dict(record)
+    return table
+
+
+def write_table(table: AnnData, path: Path) -> None:
+    """Write a table, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"partial.{os.getpid()}.{path.name}")
+    table.write_h5ad(temporary, compression="gzip")
+    temporary.replace(path)

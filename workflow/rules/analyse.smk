@@ -1,0 +1,80 @@
+"""From the samples' tables to the cohort's."""
+
+
+rule assess_quality:
+    input:
+        table=ancient("<results>/work/{sample}/table.h5ad"),
+    output:
+        table="<results>/{sample}/cells.h5ad",
+        summary="<results>/work/{sample}/assess_quality.json",
+    log:
+        "<logs>/{sample}/assess_quality.log",
+    conda:
+        "../../envs/omics.yaml"
+    resources:
+        mem_mb=memory_of("assess_quality"),
+        runtime=minutes_of("assess_quality"),
+    params:
+        results=RESULTS,
+        digest=digest_of("assess_quality"),
+    script:
+        "../scripts/assess_quality.py"
+
+
+rule integrate_cohort:
+    input:
+        tables=ancient(per_sample("<results>/{sample}/cells.h5ad")),
+    output:
+        table="<results>/work/cohort/joined.h5ad",
+    log:
+        "<logs>/integrate_cohort.log",
+    conda:
+        "../../envs/omics.yaml"
+    resources:
+        mem_mb=memory_of("integrate_cohort"),
+        runtime=minutes_of("integrate_cohort"),
+    params:
+        results=RESULTS,
+        digest=digest_of("integrate_cohort"),
+    script:
+        "../scripts/integrate_cohort.py"
+
+
+rule analyse:
+    input:
+        table=ancient("<results>/work/cohort/joined.h5ad"),
+    output:
+        table="<results>/work/cohort/analysed.h5ad",
+        markers="<results>/work/cohort/markers.tsv",
+    log:
+        "<logs>/analyse.log",
+    conda:
+        "../../envs/omics.yaml"
+    resources:
+        mem_mb=memory_of("analyse"),
+        runtime=minutes_of("analyse"),
+    params:
+        results=RESULTS,
+        digest=digest_of("analyse"),
+    script:
+        "../scripts/analyse.py"
+
+
+rule annotate:
+    input:
+        table=ancient("<results>/work/cohort/analysed.h5ad"),
+    output:
+        table="<results>/cohort/cells.h5ad",
+        neighbourhood="<results>/work/cohort/neighbourhood.tsv",
+    log:
+        "<logs>/annotate.log",
+    conda:
+        "../../envs/omics.yaml"
+    resources:
+        mem_mb=memory_of("annotate"),
+        runtime=minutes_of("annotate"),
+    params:
+        results=RESULTS,
+        digest=digest_of("annotate"),
+    script:
+        "../scripts/annotate.py"

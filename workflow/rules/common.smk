@@ -1,0 +1,71 @@
+"""The run's plan, and what rules ask of it. No rules here."""
+
+from snakemake.exceptions import WorkflowError
+
+from isthmus.errors import UserError
+from isthmus.launch.run import Run
+
+try:
+    RUN = Run.from_files(
+        workflow.config_settings.configfiles
+        or [Path(workflow.basedir).parent / "config" / "imaging_transcriptomics.yaml"],
+        overrides=workflow.config_settings.config,
+        is_head=workflow.is_main_process,
+        cores=workflow._cores,
+    )
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = str(RUN.paths.root)
+
+
+wildcard_constraints:
+    sample="[A-Za-z0-9][A-Za-z0-9_.-]*",
+    pack=r"\d+-of-\d+",
+
+
+def told(function):
+    """Turn an error that the user can mend into Snakemake's own kind, without a traceback."""
+
+    def wrapped(wildcards):
+        try:
+            return function(wildcards)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+    return wrapped
+
+
+def digest_of(step):
+    """What the result of a step depends on; a job runs again when, and only when, this changes."""
+    return told(lambda wildcards: RUN.plan.digest(step, getattr(wildcards, "sample", "")))
+
+
+def packs_of(step):
+    """The records of all packs of a sample."""
+    return told(lambda wildcards: RUN.pack_records(step, wildcards.sample))
+
+
+def per_sample(path):
+    """A path for every sample."""
+    return told(lambda wildcards: [path.replace("{sample}", sample) for sample in RUN.plan.samples])
+
+
+def points_of(wildcards):
+    """The binned transcripts, where the sample has any."""
+    return told(lambda w: RUN.points_record(w.sample))(wildcards)
+
+
+def memory_of(rule):
+    """Memory that the plan foresees for a rule's largest job, more at each further attempt."""
+    return lambda wildcards, attempt: RUN.memory_mb(rule, attempt)
+
+
+def minutes_of(rule):
+    """Minutes that the plan foresees for a rule's longest job, with room, more at each further attempt."""
+    return lambda wildcards, attempt: RUN.minutes(rule, attempt)
+
+
+def workers_of(rule):
+    """Processes that a job of a rule uses."""
+    return told(lambda wildcards: RUN.workers(rule))

@@ -1,0 +1,62 @@
+"""Pass 2: cells, what is measured in them, and the table of a sample."""
+
+
+rule quantify_pack:
+    input:
+        labels=ancient("<results>/work/{sample}/stitch_labels.json"),
+        points=ancient(points_of),
+    output:
+        record="<results>/work/{sample}/quantify_pack/{pack}.json",
+    log:
+        "<logs>/{sample}/quantify_pack/{pack}.log",
+    conda:
+        "../../envs/core.yaml"
+    threads: workers_of("quantify_pack")
+    resources:
+        mem_mb=memory_of("quantify_pack"),
+        runtime=minutes_of("quantify_pack"),
+    params:
+        results=RESULTS,
+        digest=digest_of("quantify_pack"),
+    script:
+        "../scripts/quantify_pack.py"
+
+
+rule build_pyramid:
+    input:
+        packs=ancient(packs_of("quantify_pack")),
+    output:
+        record="<results>/work/{sample}/build_pyramid.json",
+    log:
+        "<logs>/{sample}/build_pyramid.log",
+    conda:
+        "../../envs/core.yaml"
+    threads: workers_of("build_pyramid")
+    resources:
+        mem_mb=memory_of("build_pyramid"),
+        runtime=minutes_of("build_pyramid"),
+    params:
+        results=RESULTS,
+        digest=digest_of("build_pyramid"),
+    script:
+        "../scripts/build_pyramid.py"
+
+
+rule build_table:
+    input:
+        packs=ancient(packs_of("quantify_pack")),
+    output:
+        table="<results>/work/{sample}/table.h5ad",
+        numbers="<results>/work/{sample}/build_table.json",
+    log:
+        "<logs>/{sample}/build_table.log",
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=memory_of("build_table"),
+        runtime=minutes_of("build_table"),
+    params:
+        results=RESULTS,
+        digest=digest_of("build_table"),
+    script:
+        "../scripts/build_table.py"

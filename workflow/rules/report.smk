@@ -1,0 +1,23 @@
+"""The page for people."""
+
+
+rule report:
+    input:
+        table=ancient("<results>/cohort/cells.h5ad"),
+        markers=ancient("<results>/work/cohort/markers.tsv"),
+        images=ancient(per_sample("<results>/work/{sample}/build_pyramid.json")),
+    output:
+        report="<results>/report.html",
+        resources="<results>/metrics/resources.tsv",
+    log:
+        "<logs>/report.log",
+    conda:
+        "../../envs/omics.yaml"
+    resources:
+        mem_mb=memory_of("report"),
+        runtime=minutes_of("report"),
+    params:
+        results=RESULTS,
+        digest=digest_of("report"),
+    script:
+        "../scripts/report.py"
