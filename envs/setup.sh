@@ -47,6 +47,7 @@ make_venv() {
 
 install_packages() {
     touch "$unfinished"
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
         -r "$root/envs/installer.txt"
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes --compile-bytecode -r "$lock"
@@ -67,7 +68,7 @@ main() {
         return
     fi
     rm -f "$stamp"
-    if [ -e "$unfinished" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    if [ -e "$unfinished" ] || ! "$venv/bin/python" -c 'import sys' 2>/dev/null; then
         echo "make setup: making .venv"
         make_venv
     fi
