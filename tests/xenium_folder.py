@@ -58,6 +58,7 @@ def write_xenium_folder(
     n_stains = 1 if version == 1 else n_stains
     image = rng.integers(0, 4000, (n_stains, *shape)).astype("uint16")
     folder.mkdir(parents=True, exist_ok=True)
+    images = {1: "morphology_focus.ome.tif", 4: "morphology_focus/ch0000_dapi.ome.tif"}
     manifest = {
         "major_version": version,
         "run_name": "test",
@@ -65,6 +66,9 @@ def write_xenium_folder(
         "pixel_size": PIXEL_SIZE_UM,
         "z_step_size": 3.0,
         "num_cells": 7,
+        "images": {
+            "morphology_focus_filepath": images.get(version, "morphology_focus/morphology_focus_0000.ome.tif")
+        },
     }
     (folder / "experiment.xenium").write_text(json.dumps(manifest))
     if version == 1:

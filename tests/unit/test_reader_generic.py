@@ -114,6 +114,13 @@ def test_every_documented_spelling(tmp_path, image, ours):
         assert str(row[ours]) in (values[ours], "True")
 
 
+def test_documentation_lists_the_spellings_in_their_order():
+    lines = (Path(__file__).parents[2] / "docs" / "readers.md").read_text().splitlines()
+    for spellings in ACCEPTED.values():
+        listed = ", ".join(f"`{spelling}`" for spelling in spellings)
+        assert any(f"| {listed} |" in line for line in lines), listed
+
+
 def test_micrometres_are_preferred_to_pixels_of_a_field(tmp_path, image):
     text = "x,y,global_x,global_y,gene\n7,8,1.5,2.5,A\n"
     assert points(image, csv(tmp_path, text)) == [{"x_um": 1.5, "y_um": 2.5, "gene": "A"}]
@@ -125,11 +132,12 @@ def test_values_that_mean_no_cell(tmp_path, image, none):
     assert [row["vendor_cell_id"] for row in points(image, csv(tmp_path, text))] == [None, "aaaaaaab-1"]
 
 
-def test_parquet_with_byte_strings_and_numbers(tmp_path, image):
+@pytest.mark.parametrize("cells", [pa.array([-1, 5, 0], pa.int32()), pa.array([b"UNASSIGNED", b"5", None])])
+def test_parquet_with_byte_strings_and_numbers(tmp_path, image, cells):
     path = tmp_path / "t.parquet"
     table = {
         "feature_name": pa.array([b"A", b"B", b"A"]),
-        "cell_id": pa.array([-1, 5, 0], pa.int32()),
+        "cell_id": cells,
         "x_location": pa.array([1.5, 2.5, 3.5], pa.float32()),
         "y_location": pa.array([1.0, 2.0, 3.0], pa.float64()),
         "overlaps_nucleus": pa.array([0, 1, 0], pa.uint8()),

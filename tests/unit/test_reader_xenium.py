@@ -106,6 +106,15 @@ def test_folder_with_the_nuclear_stain_only(tmp_path, version):
     assert read_sample(sample(tmp_path)).image.header.channels == ("DAPI",)
 
 
+@pytest.mark.parametrize("images", [None, {}, {"morphology_focus_filepath": "elsewhere.ome.tif"}])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_image_is_found_when_the_manifest_names_none(tmp_path, version, images):
+    write_xenium_folder(tmp_path, version)
+    expected = read_sample(sample(tmp_path)).image.files
+    edit(tmp_path, images=images)
+    assert read_sample(sample(tmp_path)).image.files == expected
+
+
 def test_other_table_and_affine_of_the_sheet(tmp_path):
     write_xenium_folder(tmp_path / "a", 2)
     write_xenium_folder(tmp_path / "b", 3, n_transcripts=9)
