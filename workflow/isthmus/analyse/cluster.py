@@ -35,10 +35,10 @@ def cluster_cells(
 ) -> pd.DataFrame:
     """Cluster the cells and find each cluster's marker genes, in place.
 
-    X becomes float32 log1p(counts / cell total x median total); layers['counts'] stays as it is. Values are
-    not scaled per gene: panels are chosen genes, and scaling would raise the noise of the rare ones. Adds
-    var `highly_variable`, obs `leiden` (category '0', '1', ... by falling size), obsm `X_pca` and `X_umap`,
-    obsp `distances` and `connectivities`, uns `markers`.
+    X becomes float32 log1p(counts / cell total x median total of cells with counts); layers['counts'] stays
+    as it is. Values are not scaled per gene: panels are chosen genes, and scaling would raise the noise of
+    the rare ones. Adds var `highly_variable`, obs `leiden` (category '0', '1', ... by falling size), obsm
+    `X_pca` and `X_umap`, obsp `distances` and `connectivities`, uns `markers`.
 
     With fewer than 10 cells, or fewer than 3 genes that vary, nothing can be clustered: all cells get
     cluster '0', `X_umap` is NaN, there are no markers, no `X_pca` and no graph.
@@ -94,7 +94,11 @@ def _normalise(table: AnnData) -> int:
     import scanpy
 
     table.X = sparse.csr_matrix(table.layers["counts"], dtype=np.float32)
-    scanpy.pp.normalize_total(table)
+    totals = np.asarray(table.X.sum(axis=1)).ravel()
+    if not totals.any():
+        return 0
+    # Median of the cells that have counts; left to itself scanpy counts empty cells in sparse tables only.
+    scanpy.pp.normalize_total(table, target_sum=float(np.median(totals[totals > 0])))
     scanpy.pp.log1p(table)
     highest = np.asarray(table.X.max(axis=0).todense()).ravel()
     lowest = np.asarray(table.X.min(axis=0).todense()).ravel()

@@ -52,7 +52,7 @@ def profile_log_likelihood(counts: sparse.csr_matrix, reference: Reference) -> F
     Cells x profiles, float64.
     """
     total = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
-    background = total + PRIOR_COUNTS * reference.shares.mean(axis=0)
+    background = total + PRIOR_COUNTS * reference.mean_share
     background /= background.sum()
     weights = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     occurrences = _Occurrences(counts)

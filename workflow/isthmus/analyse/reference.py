@@ -51,6 +51,13 @@ class Reference:
         """The cell types, sorted."""
         return sorted(set(self.labels))
 
+    @property
+    def mean_share(self) -> Floats:
+        """Genes, float64: mean of the types, each the mean of its profiles; sums to 1."""
+        labels = np.array(self.labels)
+        means: Floats = np.mean([self.shares[labels == name].mean(axis=0) for name in self.types], axis=0)
+        return means
+
     def restricted_to(self, genes: Sequence[str], *, where: str, min_genes: int = 10) -> Reference:
         """The same profiles over those of `genes` that the reference has, in the order of `genes`."""
         column = {gene: index for index, gene in enumerate(self.genes)}
