@@ -279,6 +279,48 @@ def test_truncated_tiff(tmp_path, options, kept):
     assert "cut short" in fault(path)
 
 
+def test_damaged_headers_are_told_not_raised(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    metadata = {"axes": "CYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(path, pixels(2, 32, 32), metadata=metadata, tile=(16, 16), compression="zlib")
+    whole = path.read_bytes()
+    told = 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for position in RNG.integers(4, 900, 5):
+            damaged[position] = RNG.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            open_image(path)
+        except UserError:
+            told += 1
+    assert told > 0
+
+
+@pytest.mark.parametrize("compression", ["zlib", "jpeg2000", "lzw"])
+def test_damaged_tile_is_told_when_it_is_read(tmp_path, compression):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels(64, 64), tile=(32, 32), compression=compression)
+    with tifffile.TiffFile(path) as tif:
+        start, length = tif.pages[0].dataoffsets[3], tif.pages[0].databytecounts[3]
+    content = bytearray(path.read_bytes())
+    content[start : start + length] = bytes(length)
+    path.write_bytes(content)
+    source = open_image(path).open()
+    source.read(0, (slice(0, 1), slice(0, 32), slice(0, 64)))
+    with pytest.raises(UserError, match="channel 0 cannot be decoded at z 0 to 1, y 32 to 64, x 32 to 64"):
+        source.read(0, (slice(0, 1), slice(32, 64), slice(32, 64)))
+
+
+def test_damaged_chunk_of_a_zarr_is_told_when_it_is_read(tmp_path):
+    write_zarr(tmp_path / "a.zarr", pixels(32, 32), "yx", "0.5")
+    (tmp_path / "a.zarr" / "0" / "c" / "1" / "1").write_bytes(b"damaged")
+    source = open_image(tmp_path / "a.zarr").open()
+    source.read(0, (slice(0, 1), slice(0, 16), slice(0, 32)))
+    with pytest.raises(UserError, match="channel 0 cannot be decoded at"):
+        source.read(0, (slice(0, 1), slice(0, 32), slice(0, 32)))
+
+
 def test_truncated_file_of_a_multi_file_ome_tiff(tmp_path):
     paths = multi_file_ome(tmp_path, NAMES, pixels(2, 64, 96))
     paths[1].write_bytes(paths[1].read_bytes()[:-200])

@@ -24,20 +24,19 @@ from isthmus.image.tiff_metadata import TiffFacts, tiff_facts
 
 # tifffile's letters for "some other dimension": pages without any metadata, a sequence of pages.
 _STACK_AXES = "IQ"
-_BROKEN = (tifffile.TiffFileError, ValueError, OSError, struct.error, IndexError, KeyError, TypeError)
 
 
 def describe_tiff(path: Path, *, level: int, where: str) -> ImageDescription:
     """Describe the first image of a TIFF file (see `open_image`)."""
+    # tifffile believes what it reads, so a damaged table of contents can raise anything.
     try:
-        tif = tifffile.TiffFile(path)
-    except _BROKEN as error:
-        raise _unreadable(where, error) from error
-    with tif:
-        try:
+        with tifffile.TiffFile(path) as tif:
             return _describe(tif, path, level, where)
-        except _BROKEN as error:
-            raise _unreadable(where, error) from error
+    except UserError:
+        raise
+    except Exception as error:
+        found = f"the TIFF is damaged or cut short ({type(error).__name__}: {error})"
+        raise UserError(where=where, found=found, do="copy it again from its source") from error
 
 
 def _describe(tif: tifffile.TiffFile, path: Path, level: int, where: str) -> ImageDescription:
@@ -75,9 +74,10 @@ def open_tiff(path: Path, level: int, axes: str) -> PixelSource:
     if offset is not None and series.keyframe.is_memmappable and not series.is_multifile:
         dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
         tif.close()
-        return ArraySource(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=series.shape), axes)
+        array = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=series.shape)
+        return ArraySource(array, axes, path)
     store = series.aszarr(level=0)
-    return ArraySource(zarr.open_array(store, mode="r"), axes, close=tif.close)
+    return ArraySource(zarr.open_array(store, mode="r"), axes, path, close=tif.close)
 
 
 def _canonical_axes(axes: str, shape: tuple[int, ...], where: str) -> str:
@@ -153,9 +153,3 @@ def _size_at_level(facts: TiffFacts, full: Any, series: Any) -> tuple[float, flo
     y_um, x_um = facts.pixel_size_um
     # A level's sides are rounded, so their ratio is near the factor of the pyramid, which is a whole number.
     return (y_um * round(sizes_full["Y"] / sizes["Y"]), x_um * round(sizes_full["X"] / sizes["X"]))
-
-
-def _unreadable(where: str, error: Exception) -> UserError:
-    return UserError(
-        where=where, found=f"the TIFF is damaged or cut short ({error})", do="copy it again from its source"
-    )

@@ -82,7 +82,7 @@ def _describe(path: Path, group: Any, ome: Mapping[str, Any], level: int, where:
 
 def open_zarr(path: Path, axes: str) -> PixelSource:
     """Open the pixels of one level."""
-    return ArraySource(zarr.open_array(path, mode="r"), axes)
+    return ArraySource(zarr.open_array(path, mode="r"), axes, path)
 
 
 def _array(group: Any, name: str, axes: str, where: str) -> Any:

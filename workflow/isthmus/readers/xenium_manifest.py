@@ -18,8 +18,8 @@ class Manifest:
     """What Isthmus uses of the manifest.
 
     software is as the file says it ('xenium-2.0.0.10'), version what was made of it ('2.0.0.10', or
-    '4 (by its files)'). pixel_size_um is the side of a pixel of the full image; image the path in the folder of
-    the sharpest two-dimensional image, where the file tells it.
+    '4 (by its files)'). pixel_size_um is the side of a pixel of the full image; image is the path, from the
+    folder, of the sharpest two-dimensional image where the file tells it.
     """
 
     software: str
