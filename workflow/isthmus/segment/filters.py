@@ -181,3 +181,48 @@ def box_mean(pixels: NDArray[np.uint16], radius_px: tuple[int, int, int]) -> NDA
             _box_outer(_along(axis, result), radius, _along(axis, target))
         result = target
     return result
+
+
+@kernel
+def _brightest(plane: Any, row: int, dy: int, dx: int, reach: int, result: Any) -> None:
+    """Largest of the `reach` pixels that follow each pixel of a row in one direction; 0 where there is none."""
+    rows, columns = plane.shape
+    result[:] = 0
+    for k in range(1, reach + 1):
+        shift = k * dx
+        if not 0 <= row + k * dy < rows or abs(shift) >= columns:
+            break
+        following = plane[row + k * dy, max(0, shift) : columns + min(0, shift)]
+        here = result[max(0, -shift) : columns - max(0, shift)]
+        for n in range(here.size):
+            here[n] = following[n] if following[n] > here[n] else here[n]
+
+
+@kernel
+def _groove_plane(plane: Any, straight: int, diagonal: int, depth: Any) -> None:
+    rows, columns = plane.shape
+    ahead = np.empty(columns, np.uint16)
+    behind = np.empty(columns, np.uint16)
+    for row in range(rows):
+        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            reach = diagonal if dy != 0 and dx != 0 else straight
+            _brightest(plane, row, dy, dx, reach, ahead)
+            _brightest(plane, row, -dy, -dx, reach, behind)
+            for x in range(columns):
+                rim = np.int32(ahead[x]) if ahead[x] < behind[x] else np.int32(behind[x])
+                deep = rim - np.int32(plane[row, x])
+                depth[row, x] = deep if deep > np.int32(depth[row, x]) else np.int32(depth[row, x])
+
+
+def groove_depth(pixels: NDArray[np.uint16], reach_px: int) -> NDArray[np.uint16]:
+    """How much darker a pixel of uint16 (z, y, x) is than what lies on both sides of it in its plane.
+
+    The largest, over four directions, of the lower of the two sides' maxima within `reach_px` minus the pixel; 0 if
+    none is brighter. Pixels outside the array do not count. Support: reach_px along y and x, none along z.
+    """
+    pixels = np.ascontiguousarray(pixels)
+    depth = np.zeros_like(pixels)
+    diagonal = max(1, (reach_px * 7 + 5) // 10)
+    for plane, target in zip(pixels, depth, strict=True):
+        _groove_plane(plane, reach_px, diagonal, target)
+    return depth

@@ -1,0 +1,195 @@
+"""Settings of the method `basins` in micrometres, the whole numbers they become, and how far each operator looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+
+from isthmus.segment.filters import gaussian_weights
+from isthmus.segment.tone import Survey, tone_table, two_classes
+
+Triple = tuple[int, int, int]
+Weights = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+HEIGHT_TOP = 60000
+"""Height of a pixel as far from the background as the clipped distance goes."""
+
+SHARE = 1024
+"""Shares are given in parts of this."""
+
+_STEP = 16
+
+
+@dataclass(frozen=True)
+class BasinsSettings:
+    """What a user may choose; the defaults are one preset for nuclei of about 4 to 25 um.
+
+    nucleus_diameter_um
+        Typical diameter. All windows and radii are fixed fractions of it.
+    sensitivity
+        0 to 1; how faint a nucleus may be. 0: as bright as the typical nucleus, 1: as dark as the background.
+    local_contrast
+        0 to 1; how bright a pixel must be in its surroundings. 0: they do not matter, 1: brighter than their
+        mean. More parts crowded nuclei better and makes nuclei smaller.
+    smoothing_um
+        Detail below this is taken for noise or texture.
+    groove_depth
+        0 to 1; a dark groove at least this deep, as a share of the contrast of nuclei, parts two nuclei. Less splits
+        more.
+    roundness
+        0 to 1; two parts are one nucleus if the centre of the thinner lies within this share of the other's
+        radius. More splits less.
+    """
+
+    nucleus_diameter_um: float = 8.0
+    sensitivity: float = 0.6
+    local_contrast: float = 0.95
+    smoothing_um: float = 0.5
+    groove_depth: float = 0.1
+    roundness: float = 0.6
+
+
+@dataclass(frozen=True)
+class BasinsParameters:
+    """The method in whole numbers; lengths in pixels (z, y, x), shares in 1/1024, tones of `tone_table`."""
+
+    background: int
+    unit: int
+    tone_background: int
+    tone_floor: int
+    local_share: int
+    hole_share: int
+    smoothing: Weights
+    windows_px: tuple[Triple, ...]
+    outline: Weights
+    hole_px: int
+    groove_smoothing: Weights
+    groove_px: int
+    groove_tones: int
+    step: Triple
+    distance_limit: int
+    distance_smoothing: Weights
+    cone_share: int
+    cone_slope: int
+    merge_px: Triple
+
+
+def derive_parameters(
+    settings: BasinsSettings, *, pixel_size_um: tuple[float, float, float], survey: Survey
+) -> BasinsParameters:
+    """Turn settings in micrometres into whole numbers, for one channel of one sample."""
+    diameter = settings.nucleus_diameter_um
+    background, unit, dark, bright = _levels(survey)
+    finest = min(pixel_size_um)
+    in_plane = pixel_size_um[2]
+    limit = max(2 * _STEP, round(_STEP * (1.5 * diameter / finest) ** 2))
+    z, y, x = (round(_STEP * (size / finest) ** 2) for size in pixel_size_um)
+    step = (z, y, x)
+    return BasinsParameters(
+        background=background,
+        unit=unit,
+        tone_background=dark,
+        tone_floor=dark + round((1 - settings.sensitivity) * (bright - dark)),
+        local_share=round(SHARE * settings.local_contrast),
+        hole_share=round(SHARE * 0.8 * settings.local_contrast),
+        smoothing=_gaussian(settings.smoothing_um, pixel_size_um),
+        windows_px=tuple(_pixels(share * diameter, pixel_size_um) for share in (0.25, 0.5, 1.0)),
+        outline=_gaussian(0.05 * diameter, pixel_size_um),
+        hole_px=max(1, round(0.75 * diameter / in_plane)),
+        groove_smoothing=_gaussian(0.09 * diameter, pixel_size_um),
+        groove_px=max(1, round(0.1875 * diameter / in_plane)),
+        groove_tones=round(settings.groove_depth * (bright - dark)),
+        step=step,
+        distance_limit=limit,
+        distance_smoothing=_gaussian(0.0625 * diameter, pixel_size_um),
+        cone_share=round(SHARE * settings.roundness**2),
+        cone_slope=max(1, HEIGHT_TOP // (200 * max(1, isqrt(limit // step[2])))),
+        merge_px=_pixels(0.225 * diameter, pixel_size_um),
+    )
+
+
+def _gaussian(sigma_um: float, pixel_size_um: tuple[float, float, float]) -> Weights:
+    z, y, x = pixel_size_um
+    return gaussian_weights(sigma_um / z), gaussian_weights(sigma_um / y), gaussian_weights(sigma_um / x)
+
+
+def _pixels(length_um: float, pixel_size_um: tuple[float, float, float]) -> Triple:
+    z, y, x = pixel_size_um
+    return round(length_um / z), max(1, round(length_um / y)), max(1, round(length_um / x))
+
+
+def _levels(survey: Survey) -> tuple[int, int, int, int]:
+    """Background, contrast unit, and the tones of the background and of the typical nucleus.
+
+    In an image of one value no tone is brighter than the last, so nothing is found.
+    """
+    histogram = np.asarray(survey.histogram)
+    values = np.flatnonzero(histogram)
+    counts = histogram[values].tolist()
+    background = survey.percentile(1)
+    classes = two_classes(values.tolist(), counts)
+    unit = max(1, round(0.4 * (classes[1] - classes[0]))) if classes else 1
+    dark, bright = two_classes(tone_table(background, unit)[values].tolist(), counts) or (65535, 65535)
+    return background, unit, dark, bright
+
+
+def supports_px(parameters: BasinsParameters) -> dict[str, Triple]:
+    """How far each operator looks along z, y, x.
+
+    Foreground and grooves are both made from the pixels; the rest follows on both in this order.
+    """
+    p = parameters
+    windows = _largest(*p.windows_px)
+    foreground = _total(_largest(_reach(p.smoothing), windows), _reach(p.outline), (0, p.hole_px, p.hole_px))
+    grooves = _total(_reach(p.groove_smoothing), (0, p.groove_px, p.groove_px))
+    z, y, x = p.step
+    peak = (p.distance_limit * p.cone_share) // SHARE
+    return {
+        "foreground": foreground,
+        "grooves": grooves,
+        "outline of cores": _reach(p.outline),
+        "distance": (
+            _span(p.distance_limit - 1, z),
+            _span(p.distance_limit - 1, y),
+            _span(p.distance_limit - 1, x),
+        ),
+        "smoothing of distance": _reach(p.distance_smoothing),
+        "cones": (1 + _span(peak, z), 1 + _span(peak, y), 1 + _span(peak, x)),
+    }
+
+
+def landscape_halo_px(parameters: BasinsParameters) -> Triple:
+    """Border (z, y, x) that a block needs for the landscape of its write region: the supports added up."""
+    supports = supports_px(parameters)
+    first = _largest(supports.pop("foreground"), supports.pop("grooves"))
+    return _total(first, *supports.values())
+
+
+def halo_px(parameters: BasinsParameters) -> Triple:
+    """Border (z, y, x) that a block needs for the pointers of its write region: landscape, climbing, merging.
+
+    Pixels beyond the write region that pointers may reach need the right landscape too: one pixel to climb,
+    or the merge distance if that is more.
+    """
+    return _total(landscape_halo_px(parameters), _largest((1, 1, 1), parameters.merge_px))
+
+
+def _reach(weights: Weights) -> Triple:
+    z, y, x = (len(half) - 1 for half in weights)
+    return z, y, x
+
+
+def _span(squared: int, step: int) -> int:
+    return isqrt(squared // step)
+
+
+def _total(*supports: Triple) -> Triple:
+    z, y, x = (sum(axis) for axis in zip(*supports, strict=True))
+    return z, y, x
+
+
+def _largest(*supports: Triple) -> Triple:
+    z, y, x = (max(axis) for axis in zip(*supports, strict=True))
+    return z, y, x
