@@ -50,7 +50,12 @@ install_packages() {
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
         -r "$root/envs/installer.txt"
-    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes --compile-bytecode -r "$lock"
+    # where the system knows certificates, they count: networks of institutions may have their own
+    local certificates=()
+    if "$venv/bin/python" -c 'import ssl, sys; sys.exit(not ssl.create_default_context().get_ca_certs())'; then
+        certificates=(--system-certs)
+    fi
+    "$venv/bin/uv" pip install --quiet "${certificates[@]}" --python "$venv/bin/python" --require-hashes --compile-bytecode -r "$lock"
 }
 
 # Isthmus itself is not installed: its folder is put on the path, and a launcher calls it.
