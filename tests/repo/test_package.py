@@ -1,6 +1,9 @@
 """The package's rooms import one way only, and its files stay small."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,3 +84,13 @@ def test_files_stay_small(pattern, limit):
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > limit
     }
     assert long == {}
+
+
+def test_what_the_package_imports_is_asked_for():
+    """Not merely there because another package wants it."""
+    names = {"yaml": "pyyaml", "skimage": "scikit-image"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {re.split(r"[<>=!~\[; ]", item)[0] for item in project["dependencies"]}
+    used = {name.split(".")[0] for path in modules() for name in imported(path)}
+    foreign = used - set(sys.stdlib_module_names) - {"isthmus"}
+    assert {names.get(name, name) for name in foreign} - asked == set()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from isthmus.config.load import load_settings, parse_override, path_keys
 from isthmus.config.models import BasinsOptions, Settings
 from isthmus.errors import UserError
-from isthmus.segment.basins import BasinsSettings
+from isthmus.segment.basins_parameters import BasinsSettings
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from isthmus.config.schema import Schema, choices, expected, locate, properties, resolve
 from isthmus.errors import UserError, did_you_mean
@@ -45,7 +44,7 @@ def show(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def _fault(detail: ErrorDetails, key: Key, schema: Schema, value: Any, where: str) -> UserError:
+def _fault(detail: Any, key: Key, schema: Schema, value: Any, where: str) -> UserError:
     if detail["type"] == "extra_forbidden":
         do = did_you_mean(str(key[-1]), properties(schema))
         return UserError(where=where, found=f"unknown option (got {show(value)})", do=do)

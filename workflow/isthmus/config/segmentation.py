@@ -22,18 +22,24 @@ class BasinsOptions(Section):
     )
     local_contrast: float = option(
         0.95,
-        "How much brighter than its surroundings a pixel must be: 0 any, 1 brighter than their mean. More"
-        " parts crowded nuclei better and makes them smaller.",
+        "How bright a pixel must be in its surroundings: 0 they do not matter, 1 brighter than their mean. More"
+        " parts crowded nuclei better and makes nuclei smaller.",
         ge=0,
         le=1,
     )
     smoothing_um: float = option(
         0.5, "Detail below this is taken for noise or texture.", unit="um", ge=0, le=10
     )
+    groove_depth: float = option(
+        0.1,
+        "A dark groove at least this deep, as a share of the contrast of nuclei, parts two nuclei. Less splits more.",
+        ge=0,
+        le=1,
+    )
     roundness: float = option(
-        0.8,
-        "Two parts of a nucleus are one if the centre of the smaller lies within this share of the larger's"
-        " radius. More splits less.",
+        0.6,
+        "Two parts are one nucleus if the centre of the thinner lies within this share of the other's radius. More"
+        " splits less.",
         ge=0,
         le=1,
     )
