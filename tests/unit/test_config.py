@@ -1,13 +1,24 @@
 """The configuration: layers, paths, and that every fault is one line with file, key, value and cure."""
 
 from dataclasses import asdict
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from isthmus.analyse.cluster import cluster_cells
+from isthmus.analyse.quality import mark_quality
+from isthmus.analyse.steps import annotate
 from isthmus.config.load import load_settings, parse_override, path_keys
-from isthmus.config.models import BasinsOptions, Settings
+from isthmus.config.models import (
+    AnnotationOptions,
+    BasinsOptions,
+    ClusteringOptions,
+    NeighbourhoodOptions,
+    QualityOptions,
+    Settings,
+)
 from isthmus.errors import UserError
 from isthmus.segment.basins_parameters import BasinsSettings
 
@@ -55,6 +66,21 @@ def test_the_method_basins_has_the_defaults_of_its_options():
     """The method's own defaults serve its tests; the user's are these, and they must not drift apart."""
     options = BasinsOptions().model_dump()
     assert {name: options[name] for name in asdict(BasinsSettings())} == asdict(BasinsSettings())
+
+
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [
+        (mark_quality, QualityOptions()),
+        (cluster_cells, ClusteringOptions()),
+        (annotate, AnnotationOptions()),
+        (annotate, NeighbourhoodOptions()),
+    ],
+)
+def test_the_analysis_has_the_defaults_of_its_options(function, options):
+    parameters = signature(function).parameters
+    given = {name: value for name, value in options.model_dump().items() if name != "reference"}
+    assert {name: parameters[name].default for name in given} == given
 
 
 def test_settings_never_change():

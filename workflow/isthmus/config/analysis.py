@@ -59,9 +59,22 @@ class AnnotationOptions(Section):
 
     reference: FilePath | None = option(
         None,
-        "Mean expression profiles of known cell types (CSV, a row a type, a column a gene); null for none.",
+        "Mean expression profiles of known cell types (CSV or TSV: a row a type, named in `cell_type`; a column a"
+        " gene); null for no annotation.",
     )
-    min_confidence: float = option(0.5, "Cells below this confidence stay `unassigned`.", ge=0, le=1)
+    reference_scale: Literal["log1p", "linear"] = option(
+        "log1p", "Scale of the reference's values: means of log1p-normalised expression, or linear ones."
+    )
+    min_confidence: float = option(
+        0.5, "Cells whose best type is less probable than this stay `unassigned`.", ge=0, le=1
+    )
+    min_fit: float = option(
+        0.5,
+        "Cells that resemble their best type less than this stay `unassigned`: 1 is as well as sampling of"
+        " transcripts allows.",
+        ge=0,
+        le=1,
+    )
 
 
 class NeighbourhoodOptions(Section):
@@ -71,7 +84,7 @@ class NeighbourhoodOptions(Section):
         30.0, "Cells whose centroids are at most this far apart are neighbours.", unit="um", gt=0, le=1000
     )
     n_permutations: int = option(
-        1000, "Shuffles of the types that make the chance distribution.", ge=0, le=100_000
+        1000, "Shuffles of the types that make the chance distribution.", ge=2, le=100_000
     )
 
 
