@@ -141,6 +141,7 @@ def make_basins(
         sensitivity=options.sensitivity,
         local_contrast=options.local_contrast,
         smoothing_um=options.smoothing_um,
+        groove_depth=options.groove_depth,
         roundness=options.roundness,
     )
     spacing = spacing_um if is_volume else (spacing_um[1], spacing_um[1], spacing_um[2])
