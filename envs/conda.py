@@ -16,7 +16,16 @@ PYTHON = "3.11"
 # packages that conda channels call differently; the others have the same name
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
 
-NOT_FOR_IMAGES = {"igraph", "jinja2", "matplotlib", "scanpy", "snakemake", "snakemake-executor-plugin-slurm"}
+NOT_FOR_IMAGES = {
+    "igraph",
+    "jinja2",
+    "matplotlib",
+    "pillow",
+    "scanpy",
+    "snakemake",
+    "snakemake-executor-plugin-slurm",
+    "umap-learn",
+}
 WITHOUT = {"core.yaml": NOT_FOR_IMAGES, "omics.yaml": set[str]()}
 
 HEAD = f"""\
