@@ -4,6 +4,7 @@ from analyse_cells import table_of, three_populations
 from sklearn.metrics import adjusted_rand_score
 
 from isthmus.analyse.cluster import MARKER_COLUMNS, cluster_cells
+from isthmus.analyse.compiled import keep_compiled
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,15 @@ def test_small_tables_are_clustered_without_complaint(counts):
     cluster_cells(table)
     assert np.isfinite(table.obsm["X_umap"]).all()
     assert table.obs["leiden"].notna().all()
+
+
+def test_functions_of_umap_are_kept_and_nowhere_to_keep_them_is_no_fault(clustered, monkeypatch):
+    from umap import umap_
+
+    assert umap_.smooth_knn_dist.stats.cache_path is not None
+
+    def refuse():
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(umap_.smooth_knn_dist, "enable_caching", refuse)
+    keep_compiled()

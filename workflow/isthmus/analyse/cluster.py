@@ -13,6 +13,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from isthmus.analyse.compiled import keep_compiled
 from isthmus.analyse.threads import single_thread
 
 # Fewer cells or genes than this have no structure to find: see `cluster_cells`.
@@ -71,6 +72,7 @@ def cluster_cells(
         if table.n_obs < MIN_CELLS or varying < MIN_GENES:
             markers = _leave_unclustered(table)
         else:
+            keep_compiled()
             _choose_genes(table, n_top_genes)
             _connect(table, n_components=n_components, n_neighbours=n_neighbours, seed=seed)
             _partition(table, leiden_resolution=leiden_resolution, min_dist=min_dist, seed=seed)
@@ -82,6 +84,8 @@ def cluster_cells(
 def _silence_known_warnings() -> None:
     # UMAP says that a fixed seed means one thread; that is why there is a seed.
     warnings.filterwarnings("ignore", message="n_jobs value .* overridden to 1 by setting random_state")
+    # UMAP has a second method that needs TensorFlow, which is not used.
+    warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
     # The map of a graph in several pieces is laid out piece by piece, which is right for separate
     # populations.
     warnings.filterwarnings("ignore", message="Graph is not fully connected")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no stubs
+from threadpoolctl import threadpool_limits
 
 
 @contextmanager
