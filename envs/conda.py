@@ -19,6 +19,7 @@ CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "snak
 NOT_FOR_IMAGES = {
     "igraph",
     "jinja2",
+    "markupsafe",
     "matplotlib",
     "pillow",
     "scanpy",

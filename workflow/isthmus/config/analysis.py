@@ -27,10 +27,9 @@ class QualityOptions(Section):
     def _ordered(self) -> QualityOptions:
         if self.max_counts is not None and self.max_counts < self.min_counts:
             raise ValueError(f"max_counts ({self.max_counts}) is below min_counts ({self.min_counts})")
-        if None not in (self.min_area_um2, self.max_area_um2) and self.max_area_um2 < self.min_area_um2:  # type: ignore[operator]
-            raise ValueError(
-                f"max_area_um2 ({self.max_area_um2}) is below min_area_um2 ({self.min_area_um2})"
-            )
+        least, most = self.min_area_um2, self.max_area_um2
+        if least is not None and most is not None and most < least:
+            raise ValueError(f"max_area_um2 ({most}) is below min_area_um2 ({least})")
         return self
 
 
