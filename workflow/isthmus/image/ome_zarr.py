@@ -35,7 +35,7 @@ class Level:
     @classmethod
     def open(cls, path: Path, *, is_volume: bool, has_channels: bool, mode: str = "r") -> Level:
         """Open an existing array."""
-        return cls(zarr.open_array(path, mode=mode), is_volume, has_channels)  # type: ignore[arg-type]
+        return cls(zarr.open_array(path, mode=mode), is_volume, has_channels)
 
     def read(self, region: Region, channel: int = 0) -> npt.NDArray[np.generic]:
         """Pixels (z, y, x) of a region."""
@@ -43,7 +43,9 @@ class Level:
         return data if self.is_volume else data[np.newaxis]
 
     def write(self, region: Region, pixels: npt.NDArray[np.generic], channel: int = 0) -> None:
-        """Write pixels (z, y, x) to a region that is made of whole shards (or reaches the array's edge)."""
+        """Write pixels (z, y, x) to a region that is one whole shard (or what the array's edge leaves of it)."""
+        # Zarr reads a shard before it replaces it, and would trip over one that is damaged.
+        self.shard_file(region, channel).unlink(missing_ok=True)
         self.array[self._index(region, channel)] = pixels if self.is_volume else pixels[0]
 
     def shard_file(self, region: Region, channel: int = 0) -> Path:
@@ -53,7 +55,8 @@ class Level:
         place = [s // n for s, n in zip(start, shards[-len(start) :], strict=True)]
         if self.has_channels:
             place.insert(0, channel)
-        return Path(str(self.array.store.root)) / self.array.path / "c" / Path(*(str(p) for p in place))  # type: ignore[attr-defined]
+        made: Path = Path(str(self.array.store.root)) / self.array.path / "c" / Path(*(str(p) for p in place))
+        return made
 
     def _index(self, region: Region, channel: int) -> tuple[int | slice, ...]:
         spatial: tuple[int | slice, ...] = region.slices if self.is_volume else region.slices[1:]
@@ -144,7 +147,7 @@ def write_image_metadata(
                 "name": name,
                 "axes": axes,
                 "datasets": datasets,
-                "type": "mean" if channels else "mode",
+                "type": "mean" if channels is not None else "nearest",
                 "metadata": {"description": "level n + 1 halves level n"},
             }
         ],

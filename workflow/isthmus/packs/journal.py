@@ -41,7 +41,8 @@ class WrittenFile:
 class Entry:
     """One finished block.
 
-    offset, size and crc locate its record in `<writer>.bin`; cpu_s, wall_s and max_rss_mb are the worker's.
+    offset, size and crc locate its record in `<writer>.bin`; `absent` are paths where its result is that there is no
+    file; cpu_s, wall_s and max_rss_mb are the worker's.
     """
 
     block: int
@@ -51,6 +52,7 @@ class Entry:
     size: int
     crc: int
     files: tuple[WrittenFile, ...]
+    absent: tuple[str, ...]
     cpu_s: float
     wall_s: float
     max_rss_mb: float
@@ -64,12 +66,13 @@ class Journal:
         self.root = root
 
     def finished(self, digest: str) -> dict[int, Entry]:
-        """The newest intact entry of each block that was computed under this digest."""
+        """An intact entry of each block that was computed under this digest."""
         found: dict[int, Entry] = {}
         for entry in self._entries():
-            if entry.digest == digest:
+            # Another writer may have mended what has come to harm, so one damaged entry settles nothing.
+            if entry.digest == digest and entry.block not in found and self._intact(entry):
                 found[entry.block] = entry
-        return {block: entry for block, entry in found.items() if self._intact(entry)}
+        return found
 
     def record(self, entry: Entry) -> bytes:
         """The record of a finished block."""
@@ -78,16 +81,24 @@ class Journal:
             return file.read(entry.size)
 
     def append(
-        self, writer: str, *, block: int, digest: str, record: bytes, files: tuple[WrittenFile, ...], usage: Usage
+        self,
+        writer: str,
+        *,
+        block: int,
+        digest: str,
+        record: bytes,
+        files: tuple[WrittenFile, ...],
+        usage: Usage,
+        absent: tuple[str, ...] = (),
     ) -> Entry:
-        """Add a finished block; its files must be on disk already."""
+        """Add a finished block; its files must be on disk already, and those that are `absent` gone."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / f"{writer}.bin").open("ab") as binary:
             offset = binary.tell()
             binary.write(record)
             binary.flush()
             os.fsync(binary.fileno())
-        entry = Entry(block, digest, writer, offset, len(record), crc32(record), files, *usage)
+        entry = Entry(block, digest, writer, offset, len(record), crc32(record), files, absent, *usage)
         with (self.folder / f"{writer}.jsonl").open("ab+") as lines:
             torn = _torn(lines)
             lines.write((b"\n" if torn else b"") + json.dumps(asdict(entry)).encode() + b"\n")
@@ -107,13 +118,14 @@ class Journal:
     def _intact(self, entry: Entry) -> bool:
         try:
             record = self.record(entry)
+            return (
+                len(record) == entry.size
+                and crc32(record) == entry.crc
+                and all(file.intact(self.root) for file in entry.files)
+                and not any((self.root / path).exists() for path in entry.absent)
+            )
         except OSError:
             return False
-        return (
-            len(record) == entry.size
-            and crc32(record) == entry.crc
-            and all(file.intact(self.root) for file in entry.files)
-        )
 
 
 Usage = tuple[float, float, float]
@@ -134,6 +146,7 @@ def _parse(line: bytes) -> Entry | None:
     try:
         fields = json.loads(line)
         fields["files"] = tuple(WrittenFile(**file) for file in fields["files"])
+        fields["absent"] = tuple(fields["absent"])
         return Entry(**fields)
     except (ValueError, TypeError, KeyError):
         return None

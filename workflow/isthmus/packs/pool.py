@@ -78,19 +78,22 @@ def _run_until_death(
     context.set_forkserver_preload(list(preload))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     running: dict[Future[Result], Task] = {}
+    broken = False
     try:
-        while (waiting and not suspects) or running:
-            while waiting and not suspects and len(running) < workers + 1:
+        while (waiting and not broken) or running:
+            while waiting and not broken and len(running) < workers + 1:
                 try:
                     with _without_main():
                         running[pool.submit(function, waiting[0])] = waiting[0]
                 except BrokenProcessPool:
+                    broken = True  # a worker died, perhaps while all were idle: then nothing is suspect
                     break
                 waiting.popleft()
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 task, error = running.pop(future), future.exception()
                 if isinstance(error, BrokenProcessPool):
+                    broken = True
                     suspects.append(task)
                 else:
                     yield Outcome(task, None if error else future.result(), error)

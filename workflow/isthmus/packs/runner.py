@@ -22,7 +22,7 @@ _KB_PER_MB = 1024 if sys.platform != "darwin" else 1024 * 1024
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What a worker made of one block: the record to journal and the files it wrote."""
+    """What a worker made of one block: the record to journal and its files; one of them may be no file on purpose."""
 
     record: bytes
     files: tuple[Path, ...]
@@ -32,6 +32,7 @@ class BlockResult:
 class _Measured:
     record: bytes
     files: tuple[WrittenFile, ...]
+    absent: tuple[str, ...]
     usage: tuple[float, float, float]
 
 
@@ -86,7 +87,13 @@ def run_pack(
             continue
         made = outcome.result
         entries[outcome.task] = journal.append(
-            writer, block=outcome.task, digest=digest, record=made.record, files=made.files, usage=made.usage
+            writer,
+            block=outcome.task,
+            digest=digest,
+            record=made.record,
+            files=made.files,
+            usage=made.usage,
+            absent=made.absent,
         )
         log.info("block %d done, %d of %d", outcome.task, len(entries), len(blocks))
     if failures:
@@ -109,7 +116,8 @@ def _raise(failures: dict[int, BaseException], writer: str) -> None:
 def _measure(compute: Callable[[int], BlockResult], root: Path, block: int) -> _Measured:
     cpu, wall = time.process_time(), time.monotonic()
     result = compute(block)
-    files = tuple(WrittenFile.of(root, file) for file in result.files)
+    files = tuple(WrittenFile.of(root, file) for file in result.files if file.exists())
+    absent = tuple(file.relative_to(root).as_posix() for file in result.files if not file.exists())
     rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KB_PER_MB
     usage = (round(time.process_time() - cpu, 3), round(time.monotonic() - wall, 3), round(rss_mb, 1))
-    return _Measured(result.record, files, usage)
+    return _Measured(result.record, files, absent, usage)

@@ -66,9 +66,8 @@ def quantify_block(job: QuantifyJob, index: int) -> BlockResult:
     cells = np.ascontiguousarray(grow(nuclei, expand_um=job.expand_um, spacing_um=job.spacing_um)[inner])
     nuclei = np.ascontiguousarray(nuclei[inner])
     files = tuple(
-        file
+        _write_labels(path, write, labels, ids, is_volume)
         for path, labels in ((job.nuclei, nuclei), (job.cells, cells))
-        if (file := _write_labels(path, write, labels, ids, is_volume)) is not None
     )
     sums = empty_sums(ids.size, len(job.channels))
     add_geometry(sums, cells, nuclei, write=write, image_shape=job.grid.shape)
@@ -97,13 +96,13 @@ def _final_nuclei(job: QuantifyJob, read: Region) -> tuple[Int32, Int64]:
     return nuclei, ids
 
 
-def _write_labels(path: Path, write: Region, numbers: Int32, ids: Int64, is_volume: bool) -> Path | None:
+def _write_labels(path: Path, write: Region, numbers: Int32, ids: Int64, is_volume: bool) -> Path:
+    """Write a block's final labels; returns its shard, which is no file where there are none."""
     level = Level.open(path, is_volume=is_volume, has_channels=False, mode="r+")
     dtype = level.array.dtype
     final = np.concatenate([np.zeros(1, dtype=dtype), ids.astype(dtype)])
     level.write(write, final[numbers])
-    shard = level.shard_file(write)
-    return shard if shard.exists() else None
+    return level.shard_file(write)
 
 
 def _compact(sums: PartialSums, ids: Int64) -> dict[str, npt.NDArray[np.generic]]:

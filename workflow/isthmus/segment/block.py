@@ -93,8 +93,7 @@ def compute_function(job: SegmentJob | ImportJob) -> partial[BlockResult]:
 def _write(
     path: Path, grid: Grid, write: Region, labels: np.typing.NDArray[np.int32], record: BlockRecord
 ) -> BlockResult:
-    """Write a block's local labels; a block without any leaves no file (background is the array's fill value)."""
+    """Write a block's local labels; for a block without any there is no file (background is the fill value)."""
     level = Level.open(path, is_volume=grid.shape[0] > 1, has_channels=False, mode="r+")
     level.write(write, labels.astype(LOCAL_DTYPE))
-    shard = level.shard_file(write)
-    return BlockResult(record.to_bytes(), (shard,) if shard.exists() else ())
+    return BlockResult(record.to_bytes(), (level.shard_file(write),))
