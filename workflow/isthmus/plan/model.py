@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,7 +13,7 @@ from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.plan.paths import RunPaths, SamplePaths, pack_names, pack_number
 
-PLAN_VERSION = 1
+PLAN_VERSION: Literal[1] = 1
 
 
 class SamplePlan(BaseModel):
@@ -86,7 +86,7 @@ class RunPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: int = PLAN_VERSION
+    version: Literal[1] = PLAN_VERSION
     isthmus: str
     settings: dict[str, Any]
     samples: dict[str, SamplePlan]
@@ -109,7 +109,7 @@ class RunPlan(BaseModel):
 def write_plan(plan: RunPlan, path: Path) -> None:
     """Write plan.json, whole or not at all; an equal plan is left untouched."""
     text = plan.model_dump_json(indent=1) + "\n"
-    if path.exists() and path.read_text() == text:
+    if path.exists() and path.read_bytes() == text.encode():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -42,7 +42,8 @@ class TranscriptTally:
         control = np.array([name in self.controls for name in gene.dictionary.to_pylist()], dtype=bool)
         kind = np.where(control[gene.indices.to_numpy(zero_copy_only=False)], 1, 0)
         if "qv" in names:
-            kind[batch.column("qv").to_numpy(zero_copy_only=False) < self.min_qv] = 2
+            # As where cells are counted, a transcript without a quality value is not of sufficient quality.
+            kind[~(batch.column("qv").to_numpy(zero_copy_only=False) >= self.min_qv)] = 2
         part = batch.column("compartment").indices.to_numpy(zero_copy_only=False).astype(np.int64)
         self.n_outside += int((~inside).sum())
         np.add.at(self.by_kind, (kind[inside], part[inside]), 1)
