@@ -3,7 +3,7 @@
 
 rule assess_quality:
     input:
-        table=ancient("<results>/work/{sample}/table.h5ad"),
+        table="<results>/work/{sample}/table.h5ad",
     output:
         table="<results>/{sample}/cells.h5ad",
         summary="<results>/work/{sample}/assess_quality.json",
@@ -23,7 +23,7 @@ rule assess_quality:
 
 rule integrate_cohort:
     input:
-        tables=ancient(per_sample("<results>/{sample}/cells.h5ad")),
+        tables=per_sample("<results>/{sample}/cells.h5ad"),
     output:
         table="<results>/work/cohort/joined.h5ad",
     log:
@@ -42,7 +42,7 @@ rule integrate_cohort:
 
 rule analyse:
     input:
-        table=ancient("<results>/work/cohort/joined.h5ad"),
+        table="<results>/work/cohort/joined.h5ad",
     output:
         table="<results>/work/cohort/analysed.h5ad",
         markers="<results>/work/cohort/markers.tsv",
@@ -62,7 +62,7 @@ rule analyse:
 
 rule annotate:
     input:
-        table=ancient("<results>/work/cohort/analysed.h5ad"),
+        table="<results>/work/cohort/analysed.h5ad",
     output:
         table="<results>/cohort/cells.h5ad",
         neighbourhood="<results>/work/cohort/neighbourhood.tsv",

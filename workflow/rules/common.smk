@@ -3,20 +3,22 @@
 from snakemake.exceptions import WorkflowError
 
 from isthmus.errors import UserError
+from isthmus.launch.overrides import from_snakemake
 from isthmus.launch.run import Run
 
 try:
     RUN = Run.from_files(
         workflow.config_settings.configfiles
         or [Path(workflow.basedir).parent / "config" / "imaging_transcriptomics.yaml"],
-        overrides=workflow.config_settings.config,
+        overrides=from_snakemake(workflow.config_settings.config),
         is_head=workflow.is_main_process,
         cores=workflow._cores,
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-RESULTS = str(RUN.paths.root)
+# Relative where it can be, so that a folder may be moved together with its results.
+RESULTS = RUN.results_seen_from(Path.cwd())
 
 
 wildcard_constraints:

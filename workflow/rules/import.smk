@@ -39,7 +39,7 @@ rule import_transcripts:
 
 rule survey_image:
     input:
-        histograms=ancient("<results>/work/{sample}/histograms.npz"),
+        histograms="<results>/work/{sample}/histograms.npz",
     output:
         survey="<results>/work/{sample}/survey.json",
     log:

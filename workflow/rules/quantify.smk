@@ -3,8 +3,8 @@
 
 rule quantify_pack:
     input:
-        labels=ancient("<results>/work/{sample}/stitch_labels.json"),
-        points=ancient(points_of),
+        labels="<results>/work/{sample}/stitch_labels.json",
+        points=points_of,
     output:
         record="<results>/work/{sample}/quantify_pack/{pack}.json",
     log:
@@ -24,7 +24,7 @@ rule quantify_pack:
 
 rule build_pyramid:
     input:
-        packs=ancient(packs_of("quantify_pack")),
+        packs=packs_of("quantify_pack"),
     output:
         record="<results>/work/{sample}/build_pyramid.json",
     log:
@@ -44,7 +44,7 @@ rule build_pyramid:
 
 rule build_table:
     input:
-        packs=ancient(packs_of("quantify_pack")),
+        packs=packs_of("quantify_pack"),
     output:
         table="<results>/work/{sample}/table.h5ad",
         numbers="<results>/work/{sample}/build_table.json",

@@ -3,9 +3,9 @@
 
 rule report:
     input:
-        table=ancient("<results>/cohort/cells.h5ad"),
-        markers=ancient("<results>/work/cohort/markers.tsv"),
-        images=ancient(per_sample("<results>/work/{sample}/build_pyramid.json")),
+        table="<results>/cohort/cells.h5ad",
+        markers="<results>/work/cohort/markers.tsv",
+        images=per_sample("<results>/work/{sample}/build_pyramid.json"),
     output:
         report="<results>/report.html",
         resources="<results>/metrics/resources.tsv",

@@ -3,7 +3,7 @@
 
 rule segment_pack:
     input:
-        survey=ancient("<results>/work/{sample}/survey.json"),
+        survey="<results>/work/{sample}/survey.json",
     output:
         record="<results>/work/{sample}/segment_pack/{pack}.json",
     log:
@@ -23,7 +23,7 @@ rule segment_pack:
 
 rule stitch_labels:
     input:
-        packs=ancient(packs_of("segment_pack")),
+        packs=packs_of("segment_pack"),
     output:
         record="<results>/work/{sample}/stitch_labels.json",
     log:

@@ -76,19 +76,24 @@ class Run:
         except UserError:
             return None
 
+    def results_seen_from(self, folder: Path) -> str:
+        """The results folder as a path from another folder: relative where it lies below it."""
+        root = self.paths.root
+        return str(root.relative_to(folder) if root.is_relative_to(folder) else root)
+
     def begin(self) -> None:
         """Write the plan: the run begins, nothing is written before."""
         write_plan(self.plan, self.paths.plan)
 
     def pack_records(self, step: str, sample: str) -> list[str]:
         """Paths of the records of all packs of a sample."""
-        paths = self.paths.sample(sample)
+        paths = RunPaths(Path(self.results_seen_from(Path.cwd()))).sample(sample)
         return [str(paths.pack_record(step, name)) for name in pack_names(self.plan.sample(sample).packs)]
 
     def points_record(self, sample: str) -> list[str]:
         """The record of the binned transcripts, where the sample has any."""
-        has_points = self.plan.sample(sample).has_points
-        return [str(self.paths.sample(sample).record("import_transcripts"))] if has_points else []
+        paths = RunPaths(Path(self.results_seen_from(Path.cwd()))).sample(sample)
+        return [str(paths.record("import_transcripts"))] if self.plan.sample(sample).has_points else []
 
     def memory_mb(self, rule: str, attempt: int) -> int:
         """Memory to ask for."""

@@ -42,7 +42,7 @@ def segment_pack(job: Job, *, workers: int) -> None:
     job.n_files += len(files) + 2
     job.write_record(
         paths.pack_record("segment_pack", job.pack),
-        {"blocks": sorted(summary.entries), "computed": len(summary.computed), "shards": as_record(files)},
+        {"blocks": sorted(summary.entries), "shards": as_record(files)},
     )
 
 

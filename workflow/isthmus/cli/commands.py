@@ -1,0 +1,152 @@
+"""What each command does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.errors import EXIT_FINE, EXIT_USER, UserError, did_you_mean
+from isthmus.launch.overrides import parse_overrides
+from isthmus.plan.model import RunPlan, read_plan
+from isthmus.plan.paths import RunPaths
+
+
+def check(given: argparse.Namespace) -> int:
+    """Validate configuration, sample sheet and inputs."""
+    from isthmus.launch.check import check_run
+
+    run = _run_of(given)
+    check_run(run)
+    for name, sample in run.plan.samples.items():
+        c, z, y, x = sample.shape
+        depth = f"{z} x " if z > 1 else ""
+        points = ", transcripts" if sample.has_points else ""
+        _say(f"{name}: {sample.reader}, {depth}{y} x {x} pixels, channels {', '.join(sample.channels)}{points}")
+        for note in sample.notes:
+            _say(f"  note: {note}")
+    _say(f"fine: {len(run.plan.samples)} samples; results go to {run.paths.root}")
+    return EXIT_FINE
+
+
+def plan(given: argparse.Namespace) -> int:
+    """Print what a run will take."""
+    run = _run_of(given)
+    Console().print(_plan_table(run.plan))
+    for name, sample in run.plan.samples.items():
+        _say(
+            f"{name}: {sample.grid.n_blocks} blocks of {' x '.join(map(str, sample.block_px))} pixels "
+            f"in {sample.packs} packs"
+        )
+    return EXIT_FINE
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the workflow."""
+    from isthmus.launch.execute import Request, execute
+
+    return execute(
+        Request(
+            config=given.config,
+            overrides=parse_overrides(given.set),
+            cores=given.cores,
+            profile=_profile(given.profile),
+            arguments=given.passed_on,
+        )
+    )
+
+
+def status(given: argparse.Namespace) -> int:
+    """How far a run is, and its last errors."""
+    from isthmus.launch.jobs import State
+    from isthmus.launch.progress import ProgressReader, in_words
+
+    paths = RunPaths(given.results.absolute())
+    if not paths.plan.exists():
+        raise UserError(
+            where=str(paths.root), found="there is no plan.json", do="give the results folder of a run"
+        )
+    progress = ProgressReader(read_plan(paths.plan), paths, 0.0).read()
+    for rule in progress.rules:
+        blocks = f", {rule.n_blocks_done} of {rule.n_blocks} blocks" if rule.n_blocks else ""
+        _say(f"{rule.rule:20} {rule.n_done} of {rule.n_jobs} jobs{blocks}")
+    alive = (paths.work / "head.json").exists()
+    for job in progress.jobs:
+        if job.state is State.RUNNING and alive:
+            _say(f"running: {job.name}, for {in_words(time.time() - job.note['time'])}")
+    failures = [json.loads(file.read_text()) for file in sorted(paths.errors.glob("*.json"))]
+    for failure in failures:
+        for line in failure["lines"]:
+            _say(f"error: {failure['job']}: {line}")
+    _say(f"{progress.n_done} of {len(progress.jobs)} jobs done ({progress.share:.0%})")
+    return EXIT_USER if failures else EXIT_FINE
+
+
+def fetch_data(given: argparse.Namespace) -> int:
+    """Bring a data set, or list them."""
+    from isthmus.fetch import fetch, list_datasets
+
+    if given.name is None:
+        for dataset in list_datasets():
+            there = "present" if dataset.present else f"{dataset.megabytes:.0f} MB"
+            _say(f"{dataset.name:24} {there:10} {dataset.title} ({dataset.licence})")
+        return EXIT_FINE
+    folder = fetch(given.name, into=given.into)
+    _say(f"{given.name}: {folder}")
+    return EXIT_FINE
+
+
+def _run_of(given: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from isthmus.launch.run import Run
+
+    return Run.from_files([given.config], overrides=parse_overrides(given.set), cores=given.cores)
+
+
+def _profile(name: str) -> Path:
+    """The folder of a profile: one of ours by name, or a path."""
+    from isthmus.launch.execute import REPOSITORY
+
+    ours = {folder.parent.name: folder.parent for folder in (REPOSITORY / "profiles").glob("*/config.yaml")}
+    if name in ours:
+        return ours[name]
+    folder = Path(name)
+    if (folder / "config.yaml").is_file():
+        return folder.resolve()
+    raise UserError(where="--profile", found=f"there is no profile '{name}'", do=did_you_mean(name, ours))
+
+
+def _plan_table(made: RunPlan) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("rule", "jobs", "workers", "memory MB", "minutes", "core-hours", "files"):
+        table.add_column(title, justify="left" if title == "rule" else "right")
+    for name, rule in made.rules.items():
+        table.add_row(
+            name,
+            str(rule.jobs),
+            str(rule.workers),
+            str(rule.memory_mb),
+            str(rule.minutes),
+            f"{rule.core_hours:.3f}",
+            str(rule.files),
+        )
+    total = made.rules.values()
+    table.add_section()
+    table.add_row(
+        "total",
+        str(sum(r.jobs for r in total)),
+        "",
+        str(max(r.memory_mb for r in total)),
+        "",
+        f"{sum(r.core_hours for r in total):.3f}",
+        str(sum(r.files for r in total)),
+    )
+    return table
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")

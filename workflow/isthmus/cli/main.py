@@ -1,0 +1,99 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from isthmus import __version__
+from isthmus.errors import EXIT_OURS, EXIT_USER, UserError
+
+_EXIT_CODES = "exit codes: 0 fine, 1 something that you can mend (one line each), 2 a fault of Isthmus"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    words, passed_on = _split(words)
+    parser = _parser()
+    given = parser.parse_args(words)
+    if passed_on and given.command not in ("run",):
+        parser.error(f"`{given.command}` takes no Snakemake arguments after --")
+    given.passed_on = tuple(passed_on)
+    try:
+        return int(given.function(given))
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)  # noqa: T201
+        return EXIT_USER
+    except KeyboardInterrupt:
+        print("interrupted; run again to go on where it stopped", file=sys.stderr)  # noqa: T201
+        return EXIT_USER
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print("error: this is a fault of Isthmus; please report it with the lines above", file=sys.stderr)  # noqa: T201
+        return EXIT_OURS
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """What is for Isthmus, and what comes after `--` for Snakemake."""
+    if "--" not in words:
+        return words, []
+    place = words.index("--")
+    return words[:place], words[place + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="isthmus", description="From images and molecules to one table of cells.", epilog=_EXIT_CODES
+    )
+    parser.add_argument("--version", action="version", version=f"isthmus {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    from isthmus.cli import commands as known
+
+    check = commands.add_parser("check", help="validate configuration, sample sheet and inputs, in seconds")
+    plan = commands.add_parser("plan", help="print the jobs, memory, time and files that a run will take")
+    run = commands.add_parser("run", help="run the workflow, or go on with a run that was stopped")
+    for command in (check, plan, run):
+        command.add_argument("config", type=Path, metavar="CONFIG.yaml", help="configuration file")
+        command.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="an option that wins over the file, for example execution.block_px=512; may be repeated",
+        )
+        command.add_argument(
+            "--cores", type=_positive, default=os.cpu_count() or 1, help="cores to use (default: all of this machine)"
+        )
+        command.add_argument("--profile", default="default", help="name of a folder in profiles/, or a path")
+    run.epilog = "arguments after -- go to Snakemake, for example: isthmus run CONFIG.yaml -- --dry-run"
+    status = commands.add_parser("status", help="how far a run is, and its last error")
+    status.add_argument("results", type=Path, metavar="RESULTS", help="results folder of the run")
+    fetch = commands.add_parser("fetch", help="bring demo data; without a name, list what there is")
+    fetch.add_argument("name", nargs="?", help="data set")
+    fetch.add_argument("--into", type=Path, help="folder to put it in (default: the project's cache)")
+    for command, function in (
+        (check, known.check),
+        (plan, known.plan),
+        (run, known.run),
+        (status, known.status),
+        (fetch, known.fetch_data),
+    ):
+        command.set_defaults(function=function)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value

@@ -1,0 +1,89 @@
+"""Checks before anything is written: what would make the run fail later is told now, in seconds."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from isthmus.config.samples import Sample
+from isthmus.errors import UserError, UserErrors, raise_all
+from isthmus.image.affine import Affine
+from isthmus.launch.run import Run
+from isthmus.plan.model import SamplePlan
+from isthmus.readers.registry import read_sample
+from isthmus.steps.import_transcripts import no_overlap
+from isthmus.steps.sheet import sheet_sample
+
+_FIRST_ROWS = 50_000
+
+
+def check_run(run: Run) -> None:
+    """Raise every fault that can be found without reading the inputs through."""
+    faults: list[UserError] = []
+    for check in (lambda: _check_inputs(run), lambda: check_writable(run.paths.root)):
+        try:
+            check()
+        except UserErrors as error:
+            faults.extend(error.errors)
+        except UserError as error:
+            faults.append(error)
+    raise_all(faults)
+
+
+def _check_inputs(run: Run) -> None:
+    faults: list[UserError] = []
+    for plan in run.plan.samples.values():
+        try:
+            _check_overlap(sheet_sample(plan), plan)
+        except UserError as error:
+            faults.append(error)
+    raise_all(faults)
+
+
+def _check_overlap(sample: Sample, plan: SamplePlan) -> None:
+    """The first transcripts must lie in the image; the import looks at all of them."""
+    points = read_sample(sample).points
+    if points is None:
+        return
+    batch = next(iter(points.batches(_FIRST_ROWS)), None)
+    if batch is None or batch.num_rows == 0:
+        raise UserError(where=sample.where, found=f"'{sample.transcripts}' holds no transcripts", do="name another file")
+    x_um, y_um = (batch.column(name).to_numpy(zero_copy_only=False) for name in ("x_um", "y_um"))
+    affine = Affine(*plan.affine)
+    column, row = affine.to_px(x_um, y_um)
+    inside = (column >= 0) & (column < plan.shape[3]) & (row >= 0) & (row < plan.shape[2])
+    if not inside.any():
+        raise no_overlap(
+            where=sample.where,
+            n_inside=0,
+            n_rows=batch.num_rows,
+            low=np.array([x_um.min(), y_um.min()]),
+            high=np.array([x_um.max(), y_um.max()]),
+            affine=affine,
+            shape=plan.shape,
+        )
+
+
+def check_writable(results: Path) -> None:
+    """Whether the results folder can be made and written to; leaves nothing behind."""
+    made: list[Path] = []
+    try:
+        for folder in reversed([results, *results.parents]):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        with tempfile.NamedTemporaryFile(dir=results, prefix=".isthmus-"):
+            pass
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UserError(
+            where=f"results '{results}'",
+            found=f"cannot be written to ({reason})",
+            do="give another folder with results, in the configuration or as `--set results=FOLDER`",
+        ) from None
+    finally:
+        for folder in reversed(made):
+            folder.rmdir()

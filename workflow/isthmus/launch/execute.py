@@ -1,0 +1,144 @@
+"""Run the workflow: check, repair, Snakemake with a progress display, and plain words at the end."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER
+from isthmus.launch.check import check_run
+from isthmus.launch.display import Display
+from isthmus.launch.head import Head
+from isthmus.launch.overrides import to_snakemake
+from isthmus.launch.progress import ProgressReader
+from isthmus.launch.repair import Damage, repair
+from isthmus.launch.run import Run
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SNAKEFILE = REPOSITORY / "workflow" / "Snakefile"
+
+_POLL_S = 0.5
+_PATIENCE_S = 15.0
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for on the command line."""
+
+    config: Path
+    overrides: dict[str, Any]
+    cores: int
+    profile: Path
+    arguments: tuple[str, ...] = ()
+
+
+def execute(request: Request) -> int:
+    """Run the workflow; returns the exit code."""
+    run = Run.from_files([request.config], overrides=request.overrides, cores=request.cores)
+    check_run(run)
+    if _only_looks(request.arguments):
+        return subprocess.call(_command(request, []))
+    with Head(run.paths.work):
+        run.begin()
+        for old in run.paths.errors.glob("*.json"):
+            old.unlink()
+        began = time.time()
+        with Display(run.paths.logs / "isthmus.log") as display:
+            damages = repair(run.plan, run.paths)
+            for damage in damages:
+                display.say(f"{damage.job}: {damage.what}; it is made again")
+            code = _phases(request, run, damages, display, began)
+        return _tell(run, code, time.time() - began)
+
+
+def _only_looks(arguments: Sequence[str]) -> bool:
+    """Whether Snakemake is asked to look at the run, not to run it."""
+    return any(a in ("-n", "--dry-run", "--dryrun", "--dag", "--rulegraph", "--filegraph", "--summary") for a in arguments)
+
+
+def _phases(request: Request, run: Run, damages: Sequence[Damage], display: Display, began: float) -> int:
+    """What is damaged comes first, by itself: its results come out as they were, so nothing after it is made again."""
+    targets = sorted({_seen(target) for damage in damages for target in damage.targets})
+    subprocess.run([*_command(request, []), "--unlock"], check=False, capture_output=True)
+    code = 0
+    if targets:
+        code = _run_snakemake(_command(request, targets), run, display, began)
+    return code or _run_snakemake(_command(request, []), run, display, began)
+
+
+def _seen(path: Path) -> str:
+    """A path as the workflow names it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _command(request: Request, targets: Sequence[str]) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", *targets]
+    command += ["--snakefile", str(SNAKEFILE), "--configfile", str(request.config.resolve())]
+    command += ["--profile", str(request.profile), "--cores", str(request.cores)]
+    if request.overrides:
+        command += ["--config", *to_snakemake(request.overrides)]
+    return [*command, *request.arguments]
+
+
+def _run_snakemake(command: Sequence[str], run: Run, display: Display, began: float) -> int:
+    reader = ProgressReader(run.plan, run.paths, began)
+    with (run.paths.logs / "snakemake.log").open("ab") as log:
+        # A session of its own: Ctrl-C comes to this process alone, which then stops the workflow in good order.
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_tie_to_parent
+        )
+        try:
+            while process.poll() is None:
+                display.show(reader.read())
+                time.sleep(_POLL_S)
+        except BaseException:
+            _stop(process)
+            raise
+    display.show(reader.read())
+    return process.returncode
+
+
+def _tie_to_parent() -> None:
+    """In the child: be killed when this process dies (Linux); elsewhere a killed head leaves Snakemake running."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt the workflow and all its jobs; kill what does not end in time."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(timeout=_PATIENCE_S)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+        return
+
+
+def _tell(run: Run, code: int, seconds: float) -> int:
+    """Say how the run ended; returns the exit code."""
+    if code == 0:
+        sys.stdout.write(f"done in {seconds:.0f} s\nreport: {run.paths.report}\ncells:  {run.paths.cohort_table}\n")
+        return EXIT_FINE
+    ours = False
+    failures = [json.loads(file.read_text()) for file in sorted(run.paths.errors.glob("*.json"))]
+    for failure in failures:
+        ours = ours or failure["ours"]
+        for line in failure["lines"]:
+            sys.stderr.write(f"error: {failure['job']}: {line}\n")
+        if failure["ours"]:
+            sys.stderr.write(f"       this is a fault of Isthmus; please report it with {failure['log']}\n")
+    if not failures:
+        log = run.paths.logs / "snakemake.log"
+        sys.stderr.write(f"error: the workflow ended with code {code} and no job says why; see {log}\n")
+    return EXIT_OURS if ours or not failures else EXIT_USER

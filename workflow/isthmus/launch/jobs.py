@@ -1,0 +1,102 @@
+"""The jobs of a run and what has become of them, as their histories tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from isthmus.plan.model import RunPlan
+from isthmus.plan.paths import RunPaths
+
+PER_SAMPLE = ("import_image", "import_transcripts", "survey_image", "segment_pack", "stitch_labels", "quantify_pack",
+              "build_pyramid", "build_table", "assess_quality")
+PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")
+IN_PACKS = ("segment_pack", "quantify_pack")
+
+
+class State(Enum):
+    """What has become of a job."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class JobState:
+    """One job of the plan; `note` is the last line of its history."""
+
+    rule: str
+    sample: str
+    pack: str
+    state: State
+    note: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Rule, sample and pack in one word."""
+        return ".".join(part for part in (self.rule, self.sample, self.pack) if part)
+
+
+def planned_jobs(plan: RunPlan) -> Iterator[tuple[str, str, str]]:
+    """(rule, sample, pack) of every job of a run from nothing, in the order of the steps."""
+    for rule in PER_SAMPLE:
+        for sample, of in plan.samples.items():
+            if rule == "import_transcripts" and not of.has_points:
+                continue
+            for pack in plan.packs(sample) if rule in IN_PACKS else [""]:
+                yield rule, sample, pack
+    for rule in PER_RUN:
+        yield rule, "", ""
+
+
+def job_states(plan: RunPlan, paths: RunPaths, *, since: float = 0.0) -> list[JobState]:
+    """The state of every job; runs that began before `since` (seconds of the epoch) and did not end count as none."""
+    return [_state_of(plan, paths, since, *job) for job in planned_jobs(plan)]
+
+
+def _state_of(plan: RunPlan, paths: RunPaths, since: float, rule: str, sample: str, pack: str) -> JobState:
+    name = ".".join(part for part in (rule, sample, pack) if part)
+    note = last_note(paths, name)
+    state = State.WAITING
+    if note:
+        status, fresh = note.get("status"), note.get("time", 0) >= since
+        if status == "done" and note.get("digest") == plan.digest(rule, sample):
+            state = State.DONE
+        elif status == "running" and fresh:
+            state = State.RUNNING
+        elif status == "failed" and fresh:
+            state = State.FAILED
+    return JobState(rule, sample, pack, state, note)
+
+
+def last_note(paths: RunPaths, name: str) -> dict[str, Any]:
+    """The last whole line of a job's history; empty where there is none."""
+    try:
+        lines = (paths.jobs / f"{name}.jsonl").read_text().splitlines()
+    except OSError:
+        return {}
+    for line in reversed(lines):
+        try:
+            return dict(json.loads(line))
+        except ValueError:  # cut short by a kill
+            continue
+    return {}
+
+
+def count_blocks(paths: RunPaths, job: JobState, digest: str) -> int:
+    """Blocks of a pack that its own journal holds under the present digest."""
+    journal = paths.sample(job.sample).journal(job.rule) / f"{job.pack}.jsonl"
+    try:
+        text = journal.read_text()
+    except OSError:
+        return 0
+    blocks = set()
+    for line in text.splitlines():
+        if f'"digest": "{digest}"' in line and line.endswith("}"):
+            blocks.add(line.split(",", 1)[0])
+    return len(blocks)

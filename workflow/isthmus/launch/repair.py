@@ -1,0 +1,67 @@
+"""Find what is damaged in a finished or interrupted run, so that exactly that is made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from isthmus.launch.jobs import IN_PACKS, last_note, planned_jobs
+from isthmus.plan.model import RunPlan
+from isthmus.plan.paths import RunPaths
+from isthmus.steps.stored import damaged
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A job whose results are not what it left: `targets` are the files to ask the workflow for."""
+
+    job: str
+    what: str
+    targets: tuple[Path, ...]
+
+
+def repair(plan: RunPlan, paths: RunPaths) -> list[Damage]:
+    """Drop the records of jobs whose files are missing or damaged; returns what the workflow must make again.
+
+    A job that never ended has nothing to repair, and neither has one of an outdated plan: the workflow sees to them.
+    When the intermediates were deleted after a complete run, nothing is damaged.
+    """
+    found = list(_find(plan, paths))
+    for damage in found:
+        for target in damage.targets:
+            target.unlink(missing_ok=True)
+    return found
+
+
+def _find(plan: RunPlan, paths: RunPaths) -> Iterator[Damage]:
+    for rule, sample, pack in planned_jobs(plan):
+        name = ".".join(part for part in (rule, sample, pack) if part)
+        note = last_note(paths, name)
+        if note.get("status") != "done" or note.get("digest") != plan.digest(rule, sample):
+            continue
+        outputs = {paths.root / path: size for path, size in note.get("outputs", {}).items()}
+        wrong = [path for path, size in outputs.items() if not path.is_file() or path.stat().st_size != size]
+        if wrong:
+            yield Damage(name, f"{wrong[0].relative_to(paths.root)} is missing or damaged", tuple(outputs))
+            continue
+        record = _record(paths, rule, sample, pack)
+        broken = _broken_shards(paths, record) if record else []
+        if broken and record:
+            yield Damage(name, f"{len(broken)} stored objects are missing or damaged ({broken[0]})", (record,))
+
+
+def _record(paths: RunPaths, rule: str, sample: str, pack: str) -> Path | None:
+    """The record of a job that writes into a store."""
+    if not sample:
+        return None
+    of = paths.sample(sample)
+    return of.pack_record(rule, pack) if rule in IN_PACKS else of.record(rule)
+
+
+def _broken_shards(paths: RunPaths, record: Path) -> list[str]:
+    try:
+        return damaged(paths.root, json.loads(record.read_text()))
+    except (OSError, ValueError, TypeError):
+        return []

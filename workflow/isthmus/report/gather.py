@@ -1,0 +1,141 @@
+"""Read what a run left, as far as it is there: a part that is missing is None, and its section is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]  # it ships no types
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata.io import read_elem
+
+from isthmus.plan.model import RunPlan, SamplePlan, read_plan
+from isthmus.plan.paths import RunPaths, SamplePaths
+from isthmus.report.resources import read_resources
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table of cells without its matrices.
+
+    spatial_um
+        Cells x (x, y[, z]), float64, micrometres.
+    umap
+        Cells x 2; None where there is no map or where it is undefined (too few cells to cluster).
+    """
+
+    obs: pd.DataFrame
+    spatial_um: npt.NDArray[np.float64]
+    umap: npt.NDArray[np.float64] | None
+    n_genes: int
+
+
+@dataclass(frozen=True)
+class SampleResults:
+    """One sample: its plan, the records of its jobs, and its cells before any is left out."""
+
+    name: str
+    plan: SamplePlan
+    paths: SamplePaths
+    survey: Record | None
+    points: Record | None
+    transcripts: Record | None
+    quality: Record | None
+    cells: Cells | None
+
+    @property
+    def n_levels(self) -> int:
+        """Levels that both the image and its labels have; 0 where they are missing."""
+        folders = (self.paths.image, self.paths.labels / "nuclei", self.paths.labels / "cells")
+        level = 0
+        while all((folder / str(level) / "zarr.json").is_file() for folder in folders):
+            level += 1
+        return level
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """A whole run."""
+
+    paths: RunPaths
+    plan: RunPlan
+    samples: tuple[SampleResults, ...]
+    cohort: Cells | None
+    markers: pd.DataFrame | None
+    neighbourhood: pd.DataFrame | None
+    resources: list[Record] = field(default_factory=list)
+    notes: Record = field(default_factory=dict)
+
+
+def read_run(root: Path) -> RunResults:
+    """Everything that the report tells about; image pixels are read later, a window at a time."""
+    paths = RunPaths(root.resolve())
+    plan = read_plan(paths.plan)
+    return RunResults(
+        paths=paths,
+        plan=plan,
+        samples=tuple(_read_sample(name, sample, paths.sample(name)) for name, sample in plan.samples.items()),
+        cohort=_read_cells(paths.cohort_table),
+        markers=_read_tsv(paths.cohort / "markers.tsv", {"cluster": str, "gene": str}),
+        neighbourhood=_read_tsv(paths.cohort / "neighbourhood.tsv", {"type_a": str, "type_b": str}),
+        resources=[row for row in read_resources(paths) if row["rule"] != "report"],
+        notes=_read_notes(paths.cohort_table),
+    )
+
+
+def _read_sample(name: str, plan: SamplePlan, paths: SamplePaths) -> SampleResults:
+    table = _read_json(paths.record("build_table")) or {}
+    return SampleResults(
+        name=name,
+        plan=plan,
+        paths=paths,
+        survey=(_read_json(paths.survey) or {}).get("channels"),
+        points=_read_json(paths.record("import_transcripts")) if plan.has_points else None,
+        transcripts=table.get("transcripts"),
+        quality=_read_json(paths.record("assess_quality")),
+        cells=_read_cells(paths.table),
+    )
+
+
+def _read_json(path: Path) -> Record | None:
+    return dict(json.loads(path.read_text())) if path.is_file() else None
+
+
+def _read_tsv(path: Path, names: Mapping[str, type]) -> pd.DataFrame | None:
+    """A table; None where it is missing or has no rows. Cluster '1' and type 'NA' are names, not values."""
+    if not path.is_file():
+        return None
+    frame = pd.read_csv(path, sep="\t", dtype=dict(names), keep_default_na=False)
+    return frame if len(frame) else None
+
+
+def _read_cells(path: Path) -> Cells | None:
+    """The small parts of a table of cells: expression may be large, and the report does not need it."""
+    if not path.is_file():
+        return None
+    with h5py.File(path, mode="r") as file:
+        obs = read_elem(file["obs"])
+        umap = np.asarray(read_elem(file["obsm/X_umap"]), np.float64) if "obsm/X_umap" in file else None
+        if umap is not None and not np.isfinite(umap).all():
+            umap = None
+        return Cells(
+            obs=obs,
+            spatial_um=np.asarray(read_elem(file["obsm/spatial"]), np.float64),
+            umap=umap,
+            n_genes=len(read_elem(file["var"])),
+        )
+
+
+def _read_notes(path: Path) -> Record:
+    """What the steps of the analysis noted in the cohort's table."""
+    if not path.is_file():
+        return {}
+    with h5py.File(path, mode="r") as file:
+        return dict(read_elem(file["uns/isthmus"])) if "uns/isthmus" in file else {}

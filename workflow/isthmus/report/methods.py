@@ -1,0 +1,143 @@
+"""A paragraph for the methods section of a paper, from what was really done, and what to cite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from isthmus.report.gather import RunResults
+from isthmus.report.text import count, joined
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Something to cite; `doi` without its address."""
+
+    what: str
+    text: str
+    doi: str = ""
+
+
+ISTHMUS = Reference("Isthmus", "The Isthmus developers. Isthmus: bioimages and omics in one reproducible run.")
+_TOOLS = {
+    "snakemake": Reference("Snakemake", "Mölder et al., F1000Research 10:33 (2021)", "10.12688/f1000research.29032.2"),
+    "scanpy": Reference("Scanpy", "Wolf et al., Genome Biology 19:15 (2018)", "10.1186/s13059-017-1382-0"),
+    "leiden": Reference("Leiden", "Traag et al., Scientific Reports 9:5233 (2019)", "10.1038/s41598-019-41695-z"),
+    "umap": Reference("UMAP", "McInnes et al., JOSS 3:861 (2018)", "10.21105/joss.00861"),
+    "neighbours": Reference(
+        "Neighbourhood enrichment", "Palla et al., Nature Methods 19:171 (2022)", "10.1038/s41592-021-01358-2"
+    ),
+    "zarr": Reference(
+        "OME-Zarr", "Moore et al., Histochemistry and Cell Biology 160:223 (2023)", "10.1007/s00418-023-02209-1"
+    ),
+    "anndata": Reference("AnnData", "Virshup et al., JOSS 9:4371 (2024)", "10.21105/joss.04371"),
+}
+
+
+def methods_text(run: RunResults) -> list[str]:
+    """Sentences, one paragraph."""
+    settings = run.plan.settings
+    sentences = [_images(run), _segmentation(run), _cells(settings)]
+    if any(sample.plan.has_points for sample in run.samples):
+        sentences += [_counts(settings), _quality(settings["analysis"]["quality"])]
+    if run.cohort is not None and run.cohort.umap is not None:
+        sentences.append(_clusters(settings["analysis"], run.notes))
+    if run.cohort is not None and "cell_type" in run.cohort.obs:
+        sentences.append(_types(run.notes.get("annotation", {})))
+    if run.neighbourhood is not None:
+        sentences.append(_neighbourhood(run.notes.get("neighbourhood", settings["analysis"]["neighbourhood"])))
+    return sentences
+
+
+def references(run: RunResults) -> list[Reference]:
+    """What to cite for this run."""
+    names = ["snakemake", "zarr", "anndata"]
+    if run.cohort is not None and run.cohort.umap is not None:
+        names += ["scanpy", "leiden", "umap"]
+    if run.neighbourhood is not None:
+        names.append("neighbours")
+    return [ISTHMUS, *(_TOOLS[name] for name in names)]
+
+
+def _images(run: RunResults) -> str:
+    sizes = {f"{sample.plan.spacing_um[2]:g}" for sample in run.samples}
+    n = len(run.samples)
+    what = "One image" if n == 1 else f"Images of {n} samples"
+    verb = "was" if n == 1 else "were"
+    return f"{what} ({joined(sorted(sizes))} µm per pixel) {verb} analysed with Isthmus {run.plan.isthmus}."
+
+
+def _segmentation(run: RunResults) -> str:
+    options = run.plan.settings["segmentation"]
+    if options["method"] == "labels":
+        return "Nuclei were taken from label images that came with the data."
+    basins = options["basins"]
+    channel = basins["channel"] or run.samples[0].plan.channels[0]
+    return (
+        f"Nuclei were segmented in channel {channel} as basins of steepest ascent of a landscape of local contrast"
+        f" (expected diameter {basins['nucleus_diameter_um']:g} µm, sensitivity {basins['sensitivity']:g}, smoothing"
+        f" {basins['smoothing_um']:g} µm); objects below {basins['min_area_um2']:g} µm² were dropped."
+    )
+
+
+def _cells(settings: Mapping[str, Any]) -> str:
+    reach = settings["cells"]["expand_um"]
+    if reach == 0:
+        return "Cells are represented by their nuclei."
+    return f"Cells were made by growing nuclei by at most {reach:g} µm, without overlap."
+
+
+def _counts(settings: Mapping[str, Any]) -> str:
+    quality = settings["quantification"]["min_qv"]
+    return (
+        "Every transcript was given to the cell that it lies in; only transcripts of genes with a quality value of at"
+        f" least {quality:g} were counted, negative controls and others were kept apart."
+    )
+
+
+def _quality(options: Mapping[str, Any]) -> str:
+    bounds = []
+    for name, what, unit in (
+        ("counts", "transcripts", ""),
+        ("genes", "genes", ""),
+        ("area_um2", "area", " µm²"),
+    ):
+        low, high = options.get(f"min_{name}"), options.get(f"max_{name}")
+        if low is not None:
+            bounds.append(f"at least {low:g}{unit} {what}" if not unit else f"an area of at least {low:g}{unit}")
+        if high is not None:
+            bounds.append(f"at most {high:g}{unit} {what}" if not unit else f"an area of at most {high:g}{unit}")
+    if options.get("max_control_fraction") is not None:
+        bounds.append(f"at most {100 * options['max_control_fraction']:g} % negative controls")
+    return f"Cells with {joined(bounds)} were analysed further." if bounds else "All cells were analysed further."
+
+
+def _clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
+    options = notes.get("clustering", analysis["clustering"])
+    return (
+        "Counts were scaled to the median total and log-transformed (Scanpy); cells were clustered with the Leiden"
+        f" algorithm (resolution {options['leiden_resolution']:g}) on a graph of {options['n_neighbours']} nearest"
+        f" neighbours in up to {options['n_components']} principal components and mapped by UMAP (seed"
+        f" {analysis['seed']}). Marker genes were ranked by Wilcoxon's rank-sum test of each cluster against the rest"
+        " (Benjamini-Hochberg)."
+    )
+
+
+def _types(options: Mapping[str, Any]) -> str:
+    source = f" ({options['reference']})" if options.get("reference") else ""
+    limits = [
+        f"{words} below {float(options[key]):g}"
+        for key, words in (("min_confidence", "a posterior probability"), ("min_fit", "a relative correlation"))
+        if key in options
+    ]
+    rest = f" Cells with {' or '.join(limits)} were left unassigned." if limits else ""
+    return f"Cell types were assigned by the likelihood of each cell's counts under reference profiles{source}.{rest}"
+
+
+def _neighbourhood(options: Mapping[str, Any]) -> str:
+    return (
+        "Neighbourhood enrichment is the z-score of the number of neighbouring pairs (six nearest cells within"
+        f" {float(options['max_distance_um']):g} µm) against {count(float(options['n_permutations']))} permutations of"
+        " the labels within samples."
+    )

@@ -1,0 +1,84 @@
+"""report.html: one self-contained page, made from a results folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from isthmus.report import text
+from isthmus.report.charts import heat_map, histogram, stacked_bars
+from isthmus.report.colours import CELL, NUCLEUS
+from isthmus.report.gather import RunResults, read_run
+from isthmus.report.methods import methods_text, references
+from isthmus.report.sections import cohort_section, files_section, resources_section, sample_section, summary
+from isthmus.report.settings_text import settings_lines
+from isthmus.report.software import platform_name, software_versions
+
+TEMPLATES = Path(__file__).parent
+_OVERVIEW_PX = ((2, 1400), (5, 900), (20, 640), (10**9, 400))
+"""Up to so many samples: the largest side of an overview, so that the page stays small enough to send."""
+
+
+def write_report(root: Path) -> Path:
+    """Write the page of a results folder, whole or not at all; returns its path."""
+    run = read_run(root)
+    html = render(run)
+    target = run.paths.report
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary.write_text(html, encoding="utf-8")
+    temporary.replace(target)
+    return target
+
+
+def render(run: RunResults) -> str:
+    """The page as text."""
+    max_px = next(px for most, px in _OVERVIEW_PX if len(run.samples) <= most)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        name: getattr(text, name) for name in ("count", "number", "duration", "megabytes", "file_size")
+    }
+    environment.globals |= {
+        "share": text.share,
+        "histogram": histogram,
+        "stacked_bars": stacked_bars,
+        "heat_map": heat_map,
+    }
+    return environment.get_template("page.html.j2").render(_context(run, max_px))
+
+
+def _context(run: RunResults, max_px: int) -> dict[str, Any]:
+    cohort = cohort_section(run, max_px)
+    metadata = run.plan.settings["metadata"]
+    return {
+        "title": metadata["title"] or run.plan.settings["use_case"].replace("_", " ").capitalize(),
+        "metadata": metadata,
+        "use_case": run.plan.settings["use_case"].replace("_", " "),
+        "version": run.plan.isthmus,
+        "ended": max((row["time"] for row in run.resources), default=None),
+        "moment": text.moment,
+        "day": text.day,
+        "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "script": Markup((TEMPLATES / "script.js").read_text(encoding="utf-8")),
+        "outline_colours": {"nuclei": NUCLEUS, "cells": CELL},
+        "summary": summary(run),
+        "samples": [sample_section(run, sample, cohort.colours, max_px) for sample in run.samples],
+        "cohort": cohort,
+        "use": resources_section(run),
+        "software": software_versions(run.plan.isthmus),
+        "platform": platform_name(),
+        "settings": settings_lines(run.plan.settings),
+        "methods": methods_text(run),
+        "references": references(run),
+        "files": files_section(run),
+    }
