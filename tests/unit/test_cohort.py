@@ -48,15 +48,6 @@ def test_genes_are_those_that_all_samples_measured():
     assert joined.X.toarray()[1].tolist() == [2, 3, 4, 5, 6]
 
 
-def test_the_union_of_genes_says_who_measured_what():
-    first = marked([GOOD], sample="a", genes=list("uvwxyz"))
-    second = marked([GOOD], sample="b", genes=list("zyxwvk"))
-    joined = join_samples([first, second], genes="union")
-    assert joined.var["n_samples"].to_dict() == {"u": 1, "v": 2, "w": 2, "x": 2, "y": 2, "z": 2, "k": 1}
-    assert joined.X[0, joined.var_names.get_loc("k")] == 0
-    assert joined.X.dtype == np.int32
-
-
 def test_columns_of_the_sample_sheet_become_categories():
     tables = [marked([GOOD], sample="a"), marked([GOOD], sample="b")]
     joined = join_samples(
@@ -84,9 +75,23 @@ def test_no_passing_cell_at_all_says_which_threshold_removed_how_many():
         join_samples([marked([BAD, BAD, [40, 0, 0, 0, 0, 0]])])
 
 
-def test_a_table_without_cells_is_told_apart():
-    with pytest.raises(UserError, match="no cells at all"):
+def test_samples_without_a_single_cell_are_told_apart():
+    with pytest.raises(UserError, match="no sample has a cell"):
         join_samples([marked(np.zeros((0, 6)))])
+
+
+def test_a_sample_without_a_single_cell_does_not_stop_the_others():
+    joined = join_samples([marked(np.zeros((0, 6)), sample="a"), marked([GOOD], sample="b")])
+    assert joined.obs_names.tolist() == ["b-1"]
+
+
+def test_columns_that_one_sample_lacks_are_kept():
+    first, second = marked([GOOD], sample="a"), marked([GOOD], sample="b")
+    first.obs["image"] = "left"
+    joined = join_samples([first, second])
+    assert joined.obs["image"].tolist()[0] == "left"
+    assert joined.obs["image"].isna().tolist() == [False, True]
+    assert joined.obs["touches_edge"].dtype == bool
 
 
 def test_a_sample_named_twice_is_refused():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import anndata
 import pandas as pd
@@ -12,20 +12,18 @@ from anndata import AnnData
 from isthmus.analyse.quality import explain_removed
 from isthmus.errors import UserError
 
-GeneRule = Literal["intersection", "union"]
-
 
 def join_samples(
     tables: Sequence[AnnData],
     *,
     columns: Mapping[str, Mapping[str, Any]] | None = None,
-    genes: GeneRule = "intersection",
 ) -> AnnData:
     """Put the passing cells of all samples one below the other; one sample comes back as it is.
 
+    Genes are those that every sample with cells measured, so that a zero always means "measured, none found".
     Samples keep the order given, cells and genes their order in the tables. The index is
     `<sample>-<instance_id>`. `uns['isthmus']['samples']` holds each sample's own `uns['isthmus']`; nothing
-    else of uns is kept.
+    else of uns is kept. A sample without passing cells adds nothing.
 
     Parameters
     ----------
@@ -33,32 +31,34 @@ def join_samples(
         One table a sample, with obs `sample`, `instance_id`, `qc_pass` and `qc_reason`.
     columns
         For each sample the extra columns of the sample sheet and their values; they become categories in obs.
-    genes
-        'intersection': genes that every sample measured, so that a zero always means "measured, none found".
-        'union': all genes; a zero may then also mean "not in that sample's panel". var['n_samples'] tells.
 
     Returns
     -------
     Cells x genes; X and layers['counts'] CSR int32.
     """
+    tables = [table for table in tables if table.n_obs]
     if not tables:
-        raise ValueError("no tables to join")
+        raise UserError(
+            where="samples",
+            found="no sample has a cell",
+            do="look at the segmentation: is the right channel named, is the threshold too high?",
+        )
     names = [_sample_of(table) for table in tables]
     _check_names(names)
     kept = [table[table.obs["qc_pass"].to_numpy(dtype=bool)].copy() for table in tables]
-    if not any(part.n_obs for part in kept):
+    kept = [part for part in kept if part.n_obs]
+    if not kept:
         raise _nothing_passed(tables)
-    measured = pd.Series([gene for table in tables for gene in table.var_names]).value_counts()
-    if genes == "intersection" and not (measured == len(tables)).any():
+    if not set(kept[0].var_names).intersection(*(part.var_names for part in kept)):
         raise UserError(
             where="samples " + ", ".join(names),
             found="no gene is measured in all of them",
-            do="analyse them in runs of their own, or set analysis.genes to 'union'",
+            do="analyse them in runs of their own",
         )
-    for part, name in zip(kept, names, strict=True):
+    for part in kept:
+        name = _sample_of(part)
         _add_columns(part, name, (columns or {}).get(name, {}))
-    joined = _concatenate(kept, genes)
-    joined.var["n_samples"] = measured.loc[joined.var_names].to_numpy()
+    joined = _concatenate(kept)
     records = {name: table.uns.get("isthmus", {}) for name, table in zip(names, tables, strict=True)}
     joined.uns["isthmus"] = {"samples": records}
     return joined
@@ -67,13 +67,7 @@ def join_samples(
 def _sample_of(table: AnnData) -> str:
     names = table.obs["sample"].astype(str).unique()
     if len(names) != 1:
-        raise UserError(
-            where="table of cells",
-            found=f"{len(names)} samples in a table where one is expected"
-            if len(names)
-            else "no cells at all",
-            do="look at the segmentation: is the right channel named, is the threshold too high?",
-        )
+        raise ValueError(f"{len(names)} samples in a table where one is expected")
     return str(names[0])
 
 
@@ -103,8 +97,7 @@ def _add_columns(part: AnnData, name: str, values: Mapping[str, Any]) -> None:
         part.obs[column] = "" if value is None else str(value)
 
 
-def _concatenate(parts: Sequence[AnnData], genes: GeneRule) -> AnnData:
-    join = "inner" if genes == "intersection" else "outer"
+def _concatenate(parts: Sequence[AnnData]) -> AnnData:
     for part in parts:
         part.obs_names = [
             f"{sample}-{instance}"
@@ -118,7 +111,9 @@ def _concatenate(parts: Sequence[AnnData], genes: GeneRule) -> AnnData:
             found="flat and three-dimensional ones together",
             do="analyse them in runs of their own",
         )
-    joined = parts[0] if len(parts) == 1 else anndata.concat(parts, join=join, fill_value=0)
+    joined = parts[0] if len(parts) == 1 else anndata.concat(parts, join="inner")
+    # concat would drop columns that a sample lacks
+    joined.obs = pd.concat([part.obs for part in parts])
     joined.uns = {}
     text = [name for name in joined.obs if joined.obs[name].dtype == object]
     for name in text:

@@ -10,7 +10,7 @@ def keep_compiled() -> None:
     They are stored where numba stores those that UMAP itself marks for it (NUMBA_CACHE_DIR, else beside
     UMAP, else in the user's cache folder). Where none of these can be written nothing changes.
     """
-    from umap import umap_  # type: ignore[import-untyped] # has no stubs
+    from umap import umap_
 
     for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
         try:

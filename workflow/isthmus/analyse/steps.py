@@ -11,7 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from isthmus.analyse.annotate import annotate_cells
-from isthmus.analyse.cohort import GeneRule, join_samples
+from isthmus.analyse.cohort import join_samples
 from isthmus.analyse.files import read_table, write_json, write_table, write_tsv
 from isthmus.analyse.neighbourhood import enrich_neighbourhoods
 from isthmus.analyse.quality import mark_quality
@@ -50,15 +50,14 @@ def integrate_cohort(
     output: Path,
     *,
     columns: Mapping[str, Mapping[str, Any]] | None = None,
-    genes: GeneRule = "intersection",
     method: Literal["none"] = "none",
 ) -> None:
     """Join the passing cells of all samples; see `cohort.join_samples`.
 
     `method` is how batches are brought together; 'none' leaves expression as it is.
     """
-    joined = join_samples([read_table(path) for path in sample_h5ads], columns=columns, genes=genes)
-    _note(joined, "integration", {"method": method, "genes": genes})
+    joined = join_samples([read_table(path) for path in sample_h5ads], columns=columns)
+    _note(joined, "integration", {"method": method})
     write_table(joined, output)
 
 
