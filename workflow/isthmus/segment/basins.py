@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.config.segmentation import BasinsOptions
 from isthmus.segment.basins_parameters import (
     HEIGHT_TOP,
     SHARE,
@@ -28,10 +27,9 @@ from isthmus.segment.basins_parameters import (
 from isthmus.segment.filters import box_mean, gaussian_blur, groove_depth
 from isthmus.segment.kernel import kernel
 from isthmus.segment.shapes import clipped_distance, cone_offsets, enclosed_pixels, raise_cones
-from isthmus.segment.tone import Survey, tone_table
+from isthmus.segment.tone import tone_table
 
-RESULT_VERSION = 1
-"""To be raised whenever a landscape changes for equal parameters and pixels."""
+__all__ = ["BasinsMethod", "BasinsParameters", "BasinsSettings", "derive_parameters", "halo_px", "landscape"]
 
 
 @kernel
@@ -125,24 +123,3 @@ class BasinsMethod:
     def landscape(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
         """Landscape (z, y, x) of a read region; 0 is background."""
         return landscape(pixels, self.parameters)
-
-
-def make_basins(
-    options: BasinsOptions,
-    *,
-    channel: int,
-    survey: Survey,
-    spacing_um: tuple[float, float, float],
-    is_volume: bool,
-) -> BasinsMethod:
-    """The method with the options of a configuration; a plane has no extent along z."""
-    settings = BasinsSettings(
-        nucleus_diameter_um=options.nucleus_diameter_um,
-        sensitivity=options.sensitivity,
-        local_contrast=options.local_contrast,
-        smoothing_um=options.smoothing_um,
-        groove_depth=options.groove_depth,
-        roundness=options.roundness,
-    )
-    spacing = spacing_um if is_volume else (spacing_um[1], spacing_um[1], spacing_um[2])
-    return BasinsMethod(channel, derive_parameters(settings, pixel_size_um=spacing, survey=survey))

@@ -82,10 +82,10 @@ def derive_parameters(
     """Turn settings in micrometres into whole numbers, for one channel of one sample."""
     diameter = settings.nucleus_diameter_um
     background, unit, dark, bright = _levels(survey)
-    finest = min(pixel_size_um)
-    in_plane = pixel_size_um[2]
-    limit = max(2 * _STEP, round(_STEP * (1.5 * diameter / finest) ** 2))
-    z, y, x = (round(_STEP * (size / finest) ** 2) for size in pixel_size_um)
+    # The unit of squared length comes from the plane: images of one plane have no meaningful extent along z.
+    in_plane = min(pixel_size_um[1:])
+    limit = max(2 * _STEP, round(_STEP * (1.5 * diameter / in_plane) ** 2))
+    z, y, x = (max(1, round(_STEP * (size / in_plane) ** 2)) for size in pixel_size_um)
     step = (z, y, x)
     return BasinsParameters(
         background=background,
