@@ -56,13 +56,17 @@ def histogram(
     parts.append(_line(left, y(0), left + width, y(0), "axis"))
     parts += [_text(left - 6, y(tick) + 4, number(tick), "end") for tick in _ticks(0, most, 3)]
     parts += [_text(x(tick), top + height + 16, number(tick), "middle") for tick in _ticks(low, high, 5)]
-    parts.append(_text(left + width / 2, top + height + 33, f"{title}{f' ({unit})' if unit else ''}", "middle", "name"))
+    parts.append(
+        _text(left + width / 2, top + height + 33, f"{title}{f' ({unit})' if unit else ''}", "middle", "name")
+    )
     for bound in thresholds:
         if low <= bound.value <= high:
             parts.append(_line(x(bound.value), top - 8, x(bound.value), y(0), "bound"))
             anchor = "end" if x(bound.value) > left + 0.7 * width else "start"
             shift = -4 if anchor == "end" else 4
-            parts.append(_text(x(bound.value) + shift, top, f"{bound.name} {number(bound.value)}", anchor, "bound"))
+            parts.append(
+                _text(x(bound.value) + shift, top, f"{bound.name} {number(bound.value)}", anchor, "bound")
+            )
     words = f"Histogram of {title}: {sum(before)} cells before and {sum(after)} after quality control"
     return _svg(WIDTH, top + height + 40, parts, words)
 
@@ -88,7 +92,9 @@ def stacked_bars(rows: Mapping[str, Sequence[Segment]], words: str) -> Markup:
             if size <= 0:
                 continue
             label = f"{100 * segment.value / total:.1f} %"
-            title = f"<title>{escape(name)}, {escape(segment.name)}: {number(segment.value)} ({label})</title>"
+            title = (
+                f"<title>{escape(name)}, {escape(segment.name)}: {number(segment.value)} ({label})</title>"
+            )
             parts.append(
                 f'<rect x="{at:.1f}" y="{top}" width="{size:.1f}" height="{height}" fill="{segment.colour}">'
                 f"{title}</rect>"
@@ -101,7 +107,11 @@ def stacked_bars(rows: Mapping[str, Sequence[Segment]], words: str) -> Markup:
 
 
 def heat_map(
-    names: Sequence[str], values: Mapping[tuple[str, str], float], counts: Mapping[tuple[str, str], str], *, limit: float
+    names: Sequence[str],
+    values: Mapping[tuple[str, str], float],
+    counts: Mapping[tuple[str, str], str],
+    *,
+    limit: float,
 ) -> Markup:
     """Names x names, coloured from -limit (blue) over 0 (white) to limit (orange); each field tells its number."""
     longest = max(len(name) for name in names)

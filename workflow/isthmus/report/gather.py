@@ -81,7 +81,9 @@ def read_run(root: Path) -> RunResults:
     return RunResults(
         paths=paths,
         plan=plan,
-        samples=tuple(_read_sample(name, sample, paths.sample(name)) for name, sample in plan.samples.items()),
+        samples=tuple(
+            _read_sample(name, sample, paths.sample(name)) for name, sample in plan.samples.items()
+        ),
         cohort=_read_cells(paths.cohort_table),
         markers=_read_tsv(paths.cohort / "markers.tsv", {"cluster": str, "gene": str}),
         neighbourhood=_read_tsv(paths.cohort / "neighbourhood.tsv", {"type_a": str, "type_b": str}),

@@ -19,17 +19,25 @@ class Reference:
     doi: str = ""
 
 
-ISTHMUS = Reference("Isthmus", "The Isthmus developers. Isthmus: bioimages and omics in one reproducible run.")
+ISTHMUS = Reference(
+    "Isthmus", "The Isthmus developers. Isthmus: bioimages and omics in one reproducible run."
+)
 _TOOLS = {
-    "snakemake": Reference("Snakemake", "Mölder et al., F1000Research 10:33 (2021)", "10.12688/f1000research.29032.2"),
+    "snakemake": Reference(
+        "Snakemake", "Mölder et al., F1000Research 10:33 (2021)", "10.12688/f1000research.29032.2"
+    ),
     "scanpy": Reference("Scanpy", "Wolf et al., Genome Biology 19:15 (2018)", "10.1186/s13059-017-1382-0"),
-    "leiden": Reference("Leiden", "Traag et al., Scientific Reports 9:5233 (2019)", "10.1038/s41598-019-41695-z"),
+    "leiden": Reference(
+        "Leiden", "Traag et al., Scientific Reports 9:5233 (2019)", "10.1038/s41598-019-41695-z"
+    ),
     "umap": Reference("UMAP", "McInnes et al., JOSS 3:861 (2018)", "10.21105/joss.00861"),
     "neighbours": Reference(
         "Neighbourhood enrichment", "Palla et al., Nature Methods 19:171 (2022)", "10.1038/s41592-021-01358-2"
     ),
     "zarr": Reference(
-        "OME-Zarr", "Moore et al., Histochemistry and Cell Biology 160:223 (2023)", "10.1007/s00418-023-02209-1"
+        "OME-Zarr",
+        "Moore et al., Histochemistry and Cell Biology 160:223 (2023)",
+        "10.1007/s00418-023-02209-1",
     ),
     "anndata": Reference("AnnData", "Virshup et al., JOSS 9:4371 (2024)", "10.21105/joss.04371"),
 }
@@ -46,7 +54,9 @@ def methods_text(run: RunResults) -> list[str]:
     if run.cohort is not None and "cell_type" in run.cohort.obs:
         sentences.append(_types(run.notes.get("annotation", {})))
     if run.neighbourhood is not None:
-        sentences.append(_neighbourhood(run.notes.get("neighbourhood", settings["analysis"]["neighbourhood"])))
+        sentences.append(
+            _neighbourhood(run.notes.get("neighbourhood", settings["analysis"]["neighbourhood"]))
+        )
     return sentences
 
 
@@ -105,12 +115,20 @@ def _quality(options: Mapping[str, Any]) -> str:
     ):
         low, high = options.get(f"min_{name}"), options.get(f"max_{name}")
         if low is not None:
-            bounds.append(f"at least {low:g}{unit} {what}" if not unit else f"an area of at least {low:g}{unit}")
+            bounds.append(
+                f"at least {low:g}{unit} {what}" if not unit else f"an area of at least {low:g}{unit}"
+            )
         if high is not None:
-            bounds.append(f"at most {high:g}{unit} {what}" if not unit else f"an area of at most {high:g}{unit}")
+            bounds.append(
+                f"at most {high:g}{unit} {what}" if not unit else f"an area of at most {high:g}{unit}"
+            )
     if options.get("max_control_fraction") is not None:
         bounds.append(f"at most {100 * options['max_control_fraction']:g} % negative controls")
-    return f"Cells with {joined(bounds)} were analysed further." if bounds else "All cells were analysed further."
+    return (
+        f"Cells with {joined(bounds)} were analysed further."
+        if bounds
+        else "All cells were analysed further."
+    )
 
 
 def _clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
@@ -128,7 +146,10 @@ def _types(options: Mapping[str, Any]) -> str:
     source = f" ({options['reference']})" if options.get("reference") else ""
     limits = [
         f"{words} below {float(options[key]):g}"
-        for key, words in (("min_confidence", "a posterior probability"), ("min_fit", "a relative correlation"))
+        for key, words in (
+            ("min_confidence", "a posterior probability"),
+            ("min_fit", "a relative correlation"),
+        )
         if key in options
     ]
     rest = f" Cells with {' or '.join(limits)} were left unassigned." if limits else ""

@@ -14,7 +14,9 @@ from isthmus.report.charts import heat_map, histogram, stacked_bars
 from isthmus.report.colours import CELL, NUCLEUS
 from isthmus.report.gather import RunResults, read_run
 from isthmus.report.methods import methods_text, references
-from isthmus.report.sections import cohort_section, files_section, resources_section, sample_section, summary
+from isthmus.report.sections_cohort import cohort_section
+from isthmus.report.sections_run import files_section, resources_section, summary
+from isthmus.report.sections_sample import sample_section
 from isthmus.report.settings_text import settings_lines
 from isthmus.report.software import platform_name, software_versions
 
@@ -58,7 +60,7 @@ def render(run: RunResults) -> str:
 
 
 def _context(run: RunResults, max_px: int) -> dict[str, Any]:
-    cohort = cohort_section(run, max_px)
+    cohort = cohort_section(run)
     metadata = run.plan.settings["metadata"]
     return {
         "title": metadata["title"] or run.plan.settings["use_case"].replace("_", " ").capitalize(),
@@ -77,6 +79,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "use": resources_section(run),
         "software": software_versions(run.plan.isthmus),
         "platform": platform_name(),
+        "min_qv": run.plan.settings["quantification"]["min_qv"],
         "settings": settings_lines(run.plan.settings),
         "methods": methods_text(run),
         "references": references(run),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -36,7 +36,11 @@ class Picture:
     """An image with layers on top, all in its own pixels.
 
     nuclei, cells
-        SVG path (`path:` False: a PNG as data address) of the outlines.
+        Outlines: an SVG path where `is_vector`, else a PNG as data address.
+    boxes
+        (letter, x, y, width, height) of windows marked in the picture.
+    is_pale
+        The layers are whole instances, to be drawn see-through.
     """
 
     width: int
@@ -49,6 +53,12 @@ class Picture:
     title: str
     place: str
     boxes: tuple[tuple[str, float, float, float, float], ...] = ()
+    is_pale: bool = False
+
+    @property
+    def font(self) -> float:
+        """Height of letters in the picture's pixels, so that all pictures of a width look alike."""
+        return round(self.width / (26 if self.is_vector else 58), 1)
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,6 @@ class SamplePictures:
     outlined: bool
     channels: tuple[str, ...]
     plane: int | None
-    legend: tuple[str, ...] = field(default=())
 
 
 def draw_sample(sample: SampleResults, *, nuclei_channel: int, max_px: int) -> SamplePictures | None:
@@ -83,7 +92,9 @@ def draw_sample(sample: SampleResults, *, nuclei_channel: int, max_px: int) -> S
     )
 
 
-def draw_map(sample: SampleResults, colour_of_cell: pd.Series[int], colours: Sequence[str], *, max_px: int) -> Picture:
+def draw_map(
+    sample: SampleResults, colour_of_cell: pd.Series[int], colours: Sequence[str], *, max_px: int
+) -> Picture:
     """Every cell painted with the colour of its type.
 
     Parameters
@@ -166,6 +177,7 @@ def _overview(
         title=f"Overview of {sample.name}",
         place=_place(sample, Region((0, 0, 0), sample.plan.window.shape)),
         boxes=boxes,
+        is_pale=not outlined,
     )
 
 
@@ -192,7 +204,9 @@ def _bar(sample: SampleResults, level: int, width: int) -> Bar:
 
 def _place(sample: SampleResults, region: Region) -> str:
     """Where a region lies, in the sample's micrometres."""
-    corners = np.array([(r, c) for r in (region.start[1], region.stop[1]) for c in (region.start[2], region.stop[2])])
+    corners = np.array(
+        [(r, c) for r in (region.start[1], region.stop[1]) for c in (region.start[2], region.stop[2])]
+    )
     x, y = sample.plan.window_affine.to_um(corners[:, 1].astype(float), corners[:, 0].astype(float))
     return f"x {x.min():,.1f} to {x.max():,.1f} µm, y {y.min():,.1f} to {y.max():,.1f} µm"
 

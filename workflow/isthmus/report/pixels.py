@@ -32,9 +32,7 @@ def coarse_region(sample: SampleResults, level: int) -> Region:
     shape = sample.plan.window.shape
     factor = level_factors(shape)[level]
     plane = middle_plane(shape)
-    return Region(
-        (plane, 0, 0), (plane + 1, -(-shape[1] // factor[1]), -(-shape[2] // factor[2]))
-    )
+    return Region((plane, 0, 0), (plane + 1, -(-shape[1] // factor[1]), -(-shape[2] // factor[2])))
 
 
 def level_for(sample: SampleResults, max_px: int) -> int:

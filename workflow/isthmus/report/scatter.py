@@ -27,7 +27,9 @@ class Scatter:
     n_all: int
 
 
-def draw_scatter(points: npt.NDArray[np.float64], groups: pd.Series[str], colours: Mapping[str, str]) -> Scatter:
+def draw_scatter(
+    points: npt.NDArray[np.float64], groups: pd.Series[str], colours: Mapping[str, str]
+) -> Scatter:
     """Points x 2 coloured by their group, drawn in a shuffled but fixed order so that no group hides another."""
     order = np.random.default_rng(0).permutation(len(points))[:MOST_POINTS]
     low, high = points.min(axis=0), points.max(axis=0)

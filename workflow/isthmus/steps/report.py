@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from isthmus.report.page import write_report
 from isthmus.report.resources import write_resources
 from isthmus.steps.job import Job
 
@@ -9,4 +10,4 @@ from isthmus.steps.job import Job
 def report(job: Job) -> None:
     """Write report.html and metrics/resources.tsv."""
     write_resources(job.paths)
-    job.paths.report.write_text("x")
+    write_report(job.paths.root)

@@ -1,0 +1,236 @@
+"""What the page says of the run itself: its numbers, what it used, and what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isthmus.report.gather import Record, RunResults, SampleResults
+from isthmus.report.sections_sample import assigned
+from isthmus.report.text import count, duration, number, share
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number up front."""
+
+    value: str
+    label: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """A sample in the table of samples; None where there is no number."""
+
+    name: str
+    n_cells: int | None
+    n_passed: int | None
+    assigned: str
+    median_counts: float | None
+    median_genes: float | None
+    vendor: Record
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The run in numbers."""
+
+    tiles: list[Tile]
+    samples: list[SampleRow]
+    untested: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class RuleUse:
+    """All jobs of one rule; memory is that of the largest job."""
+
+    rule: str
+    jobs: int
+    attempts: int
+    cpu_s: float
+    wall_s: float
+    max_rss_mb: float
+    files: int
+    planned_mb: int | None
+
+
+@dataclass(frozen=True)
+class Use:
+    """What the run used, rules in the order in which they ended."""
+
+    rules: list[RuleUse]
+    cpu_s: float
+    wall_s: float
+    files: int
+    max_rss_mb: float
+    most_mb: float
+
+    @property
+    def longest_s(self) -> float:
+        """Wall time of the longest rule."""
+        return max((use.wall_s for use in self.rules), default=0.0) or 1.0
+
+
+def summary(run: RunResults) -> Summary:
+    """Numbers up front."""
+    rows = [_sample_row(sample) for sample in run.samples]
+    return Summary(
+        tiles=_tiles(run),
+        samples=rows,
+        untested=[(s.name, s.plan.reader) for s in run.samples if not s.plan.tested_on_real_files],
+    )
+
+
+def _tiles(run: RunResults) -> list[Tile]:
+    qualities = [sample.quality for sample in run.samples if sample.quality]
+    tiles = []
+    if qualities:
+        cells, passed = sum(q["cells"] for q in qualities), sum(q["passed"] for q in qualities)
+        tiles.append(
+            Tile(count(cells), "cells", f"{count(passed)} passed quality control ({share(passed, cells)})")
+        )
+    tallies = [assigned(sample.transcripts) for sample in run.samples if sample.transcripts]
+    if tallies:
+        inside, everything = sum(t[0] for t in tallies), sum(t[1] for t in tallies)
+        tiles.append(
+            Tile(
+                share(inside, everything),
+                "of transcripts in cells",
+                f"{count(inside)} of {count(everything)}",
+            )
+        )
+    if run.cohort is not None and len(run.cohort.obs):
+        tiles += _medians(run)
+    n, area = len(run.samples), sum(_area_mm2(sample) for sample in run.samples)
+    tiles.append(Tile(count(n), "sample" if n == 1 else "samples", f"{number(area)} mm² imaged"))
+    if run.resources:
+        cpu = sum(row["cpu_s"] for row in run.resources)
+        most = max(row["max_rss_mb"] for row in run.resources)
+        tiles.append(Tile(duration(cpu), "of CPU time", f"largest job {count(most)} MB"))
+    return tiles
+
+
+def _medians(run: RunResults) -> list[Tile]:
+    assert run.cohort is not None
+    obs = run.cohort.obs
+    tiles = []
+    if any(sample.plan.has_points for sample in run.samples):
+        for column, label in (("n_counts", "transcripts per cell"), ("n_genes", "genes per cell")):
+            if column in obs:
+                low, middle, high = np.quantile(obs[column], (0.25, 0.5, 0.75))
+                tiles.append(
+                    Tile(number(middle), f"{label} (median)", f"quartiles {number(low)} to {number(high)}")
+                )
+    if "leiden" in obs:
+        clusters = obs["leiden"].nunique()
+        types = (
+            obs["cell_type"].nunique() - ("unassigned" in set(obs["cell_type"])) if "cell_type" in obs else 0
+        )
+        words = "cell type" if types == 1 else "cell types"
+        if types:
+            tiles.append(
+                Tile(count(types), words, f"{clusters} {'cluster' if clusters == 1 else 'clusters'}")
+            )
+        else:
+            tiles.append(
+                Tile(count(clusters), "cluster" if clusters == 1 else "clusters", "no reference given")
+            )
+    return tiles
+
+
+def _sample_row(sample: SampleResults) -> SampleRow:
+    quality, transcripts = sample.quality, sample.transcripts
+    after: dict[str, Any] = {}
+    if quality and quality["passed"]:
+        after = {name: metric["after"]["median"] for name, metric in quality["metrics"].items()}
+    has_points = sample.plan.has_points
+    return SampleRow(
+        name=sample.name,
+        n_cells=quality["cells"] if quality else None,
+        n_passed=quality["passed"] if quality else None,
+        assigned=share(*assigned(transcripts)) if transcripts else "–",
+        median_counts=after.get("n_counts") if has_points else None,
+        median_genes=after.get("n_genes") if has_points else None,
+        vendor=(transcripts or {}).get("vendor") or {},
+    )
+
+
+def _area_mm2(sample: SampleResults) -> float:
+    _, y, x = sample.plan.window.shape
+    return y * x * sample.plan.window_affine.pixel_area_um2 / 1e6
+
+
+def resources_section(run: RunResults) -> Use:
+    """Use by rule; only the last end of each job counts, attempts say how often it began."""
+    last: dict[tuple[str, str, str], Record] = {}
+    for row in run.resources:
+        if row["status"] == "done":
+            last[row["rule"], row["sample"], row["pack"]] = row
+    rules = [
+        _rule_use(run, name, [row for row in last.values() if row["rule"] == name])
+        for name in dict.fromkeys(row["rule"] for row in last.values())
+    ]
+    return Use(
+        rules=rules,
+        cpu_s=sum(use.cpu_s for use in rules),
+        wall_s=sum(use.wall_s for use in rules),
+        files=sum(use.files for use in rules),
+        max_rss_mb=max((use.max_rss_mb for use in rules), default=0.0),
+        most_mb=max((max(use.max_rss_mb, use.planned_mb or 0) for use in rules), default=1.0),
+    )
+
+
+def _rule_use(run: RunResults, name: str, rows: list[Record]) -> RuleUse:
+    planned = run.plan.rules.get(name)
+    return RuleUse(
+        rule=name,
+        jobs=len(rows),
+        attempts=max(row["attempt"] for row in rows),
+        cpu_s=sum(row["cpu_s"] for row in rows),
+        wall_s=sum(row["wall_s"] for row in rows),
+        max_rss_mb=max(row["max_rss_mb"] for row in rows),
+        files=sum(row["files"] for row in rows),
+        planned_mb=planned.memory_mb if planned else None,
+    )
+
+
+def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
+    """(path below the results folder, what it is, bytes); folders have no size. Only what is there."""
+    root = run.paths.root
+    known: list[tuple[Path, str]] = [
+        (
+            run.paths.cohort_table,
+            "cells that passed quality control, all samples, with clusters and types (AnnData)",
+        ),
+    ]
+    for sample in run.samples:
+        paths = sample.paths
+        known += [
+            (paths.image, "image, OME-Zarr 0.5, with labels/nuclei and labels/cells inside"),
+            (paths.table, "every cell of the sample, quality marked (AnnData)"),
+            (paths.transcripts, "every transcript with its cell (Parquet)"),
+        ]
+    known += [
+        (run.paths.resources, "time, memory and files of every job"),
+        (run.paths.plan, "settings, samples and what was planned"),
+        (run.paths.logs, "logs of the jobs"),
+        (run.paths.work, "intermediates; safe to delete when the run is complete"),
+    ]
+    return [(_name(path, root), what, _size(path)) for path, what in _present(known)]
+
+
+def _present(known: Iterable[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:
+    return ((path, what) for path, what in known if path.exists())
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() + ("/" if path.is_dir() else "")
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

@@ -1,0 +1,208 @@
+"""What the page says of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from isthmus.report.charts import Segment, Threshold
+from isthmus.report.colours import COMPARTMENT_COLOURS
+from isthmus.report.gather import Record, RunResults, SampleResults
+from isthmus.report.groups import Groups
+from isthmus.report.pictures import Picture, SamplePictures, draw_map, draw_sample
+from isthmus.report.text import count, length, number
+
+KINDS = {
+    "gene": "genes",
+    "control": "negative controls",
+    "low_quality": "low quality",
+}
+COMPARTMENTS = {"nucleus": "nucleus", "cytoplasm": "cytoplasm", "none": "no cell"}
+METRICS = {
+    "n_counts": ("transcripts per cell", ""),
+    "n_genes": ("genes per cell", ""),
+    "area_um2": ("cell area", "µm²"),
+    "nucleus_area_um2": ("nucleus area", "µm²"),
+    "volume_um3": ("cell volume", "µm³"),
+    "nucleus_volume_um3": ("nucleus volume", "µm³"),
+    "control_fraction": ("share of negative controls", ""),
+    "low_quality_fraction": ("share of low-quality transcripts", ""),
+}
+THRESHOLDS = {
+    "min_counts": ("n_counts", "at least"),
+    "max_counts": ("n_counts", "at most"),
+    "min_genes": ("n_genes", "at least"),
+    "min_area_um2": ("area_um2", "at least"),
+    "max_area_um2": ("area_um2", "at most"),
+    "max_control_fraction": ("control_fraction", "at most"),
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A threshold and the cells that miss it."""
+
+    name: str
+    bound: str
+    first: int
+    missed: int
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A histogram, or in `constant` the one value that all cells have."""
+
+    title: str
+    unit: str
+    record: Record
+    thresholds: tuple[Threshold, ...]
+    constant: str = ""
+
+
+@dataclass(frozen=True)
+class SampleSection:
+    """Everything of one sample, as the template takes it."""
+
+    name: str
+    anchor: str
+    facts: list[tuple[str, str]]
+    notes: tuple[str, ...]
+    tested: bool
+    reader: str
+    pictures: SamplePictures | None
+    map: Picture | None
+    map_title: str
+    legend: list[tuple[str, str, int]]
+    n_failed: int
+    transcripts: Record | None
+    bars: dict[str, list[Segment]]
+    vendor: Record | None
+    quality: Record | None
+    metrics: list[Metric]
+    reasons: list[Reason]
+
+
+def sample_section(
+    run: RunResults, sample: SampleResults, groups: Groups | None, max_px: int
+) -> SampleSection:
+    """Draw and describe one sample."""
+    transcripts = sample.transcripts
+    quality = sample.quality
+    ours = groups.of_sample(sample.name) if groups else None
+    drawn = groups is not None and ours is not None and sample.n_levels > 0
+    return SampleSection(
+        name=sample.name,
+        anchor=f"sample-{list(run.plan.samples).index(sample.name) + 1}",
+        facts=_facts(sample),
+        notes=sample.plan.notes,
+        tested=sample.plan.tested_on_real_files,
+        reader=sample.plan.reader,
+        pictures=draw_sample(sample, nuclei_channel=_nuclei_channel(run, sample), max_px=max_px),
+        map=draw_map(sample, ours, groups.palette, max_px=max_px)
+        if drawn and groups and ours is not None
+        else None,
+        map_title=groups.title if groups else "",
+        legend=groups.legend(sample.name) if groups else [],
+        n_failed=quality["cells"] - quality["passed"] if quality else 0,
+        transcripts=transcripts,
+        bars=_bars(transcripts["by_kind"]) if transcripts else {},
+        vendor=transcripts.get("vendor") if transcripts else None,
+        quality=quality,
+        metrics=_metrics(quality) if quality else [],
+        reasons=_reasons(quality) if quality else [],
+    )
+
+
+def assigned(transcripts: Record) -> tuple[int, int]:
+    """Transcripts of genes with good quality inside the image: (in cells, all)."""
+    genes = transcripts["by_kind"]["gene"]
+    return genes["nucleus"] + genes["cytoplasm"], sum(genes.values())
+
+
+def _nuclei_channel(run: RunResults, sample: SampleResults) -> int:
+    wanted = run.plan.settings["segmentation"].get("basins", {}).get("channel")
+    channels = sample.plan.channels
+    return channels.index(wanted) if wanted in channels else 0
+
+
+def _facts(sample: SampleResults) -> list[tuple[str, str]]:
+    plan = sample.plan
+    channels, z, y, x = plan.shape
+    step_y, step_x = plan.spacing_um[1:]
+    size = f"{step_x:g} µm" if step_x == step_y else f"{step_x:g} × {step_y:g} µm"
+    planes = f", {z} planes every {plan.z_step_um:g} µm" if z > 1 else ""
+    facts = [
+        ("Reader", plan.reader),
+        ("Image", f"{_file(plan.sheet['image'])}: {count(x)} × {count(y)} pixels{planes}, {plan.dtype}"),
+        ("Pixel size", size),
+        ("Field", f"{length(round(x * step_x, 1))} × {length(round(y * step_y, 1))}"),
+        ("Channels", f"{channels}: {', '.join(plan.channels)}" if channels > 1 else plan.channels[0]),
+        ("Part in use", _window(plan)),
+    ]
+    if sample.points is not None:
+        points = sample.points
+        facts.append(("Transcripts", f"{_file(plan.sheet['transcripts'])}: {_points(points)}"))
+        facts.append(("Features", f"{count(len(points['genes']))} (genes and controls)"))
+    for column in ("batch", "condition", "image_accession", "omics_accession", "biosample"):
+        if plan.sheet.get(column):
+            facts.append((column.replace("_", " ").capitalize(), str(plan.sheet[column])))
+    facts += [(str(name), str(value)) for name, value in plan.sheet.get("extra", {}).items()]
+    return facts
+
+
+def _file(path: Any) -> str:
+    """The name alone: the parameters have the whole path."""
+    return PurePath(str(path)).name if path else "from the folder"
+
+
+def _window(plan: Any) -> str:
+    if plan.window.shape == plan.shape[1:]:
+        return "the whole image"
+    z, y, x = plan.window.shape
+    return f"{count(x)} × {count(y)} pixels from column {count(plan.window_start[2])}, row {count(plan.window_start[1])}"
+
+
+def _points(points: Mapping[str, Any]) -> str:
+    text = f"{count(points['n_rows'])} in the file"
+    if points["n_in_window"] != points["n_rows"]:
+        text += f", {count(points['n_in_window'])} in the part in use"
+    return text
+
+
+def _bars(by_kind: Mapping[str, Mapping[str, int]]) -> dict[str, list[Segment]]:
+    """A bar a kind of transcript, for kinds that occur."""
+    return {
+        title: [
+            Segment(label, by_kind[kind][part], COMPARTMENT_COLOURS[part])
+            for part, label in COMPARTMENTS.items()
+        ]
+        for kind, title in KINDS.items()
+        if sum(by_kind[kind].values())
+    }
+
+
+def _metrics(quality: Record) -> list[Metric]:
+    found = []
+    for name, record in quality["metrics"].items():
+        title, unit = METRICS.get(name, (name.replace("_", " "), ""))
+        bounds = tuple(
+            Threshold(words, float(quality["thresholds"][key]))
+            for key, (metric, words) in THRESHOLDS.items()
+            if metric == name and quality["thresholds"].get(key) is not None
+        )
+        before = record["before"]
+        constant = number(before["min"]) if before and before.get("min") == before.get("max") else ""
+        found.append(Metric(title, unit, record, bounds, constant))
+    return found
+
+
+def _reasons(quality: Record) -> list[Reason]:
+    found = []
+    for key, first in quality["removed"].items():
+        metric, words = THRESHOLDS.get(key, (key, ""))
+        title, unit = METRICS.get(metric, (metric, ""))
+        bound = f"{words} {number(float(quality['thresholds'][key]))} {unit}".strip()
+        found.append(Reason(title, bound, first, quality["missed"][key]))
+    return found
