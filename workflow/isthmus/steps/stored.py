@@ -16,8 +16,8 @@ def describe_shards(root: Path, *arrays: Path) -> dict[str, list[int]]:
 
 
 def as_record(files: Iterable[WrittenFile]) -> dict[str, list[int]]:
-    """Written files as they stand in a job's record."""
-    return {file.path: [file.size, file.crc] for file in files}
+    """Written files as they stand in a job's record, in the order of their names: equal results, equal bytes."""
+    return {file.path: [file.size, file.crc] for file in sorted(files, key=lambda file: file.path)}
 
 
 def damaged(root: Path, record: Mapping[str, Any]) -> list[str]:
