@@ -99,6 +99,17 @@ def test_small_tables_are_clustered_without_complaint(counts):
     assert table.obs["leiden"].notna().all()
 
 
+def test_many_clusters_are_no_complaint():
+    # 40 groups of 6 cells, each with a gene of its own: markers of so many groups made scanpy warn.
+    counts = np.random.default_rng(0).poisson(0.3, (240, 40)) + np.repeat(
+        np.eye(40, dtype=int) * 40, 6, axis=0
+    )
+    table = table_of(counts)
+    markers = cluster_cells(table, n_components=39, n_neighbours=4)
+    assert table.obs["leiden"].nunique() > 30
+    assert markers["cluster"].nunique() == table.obs["leiden"].nunique()
+
+
 def test_functions_of_umap_are_kept_and_nowhere_to_keep_them_is_no_fault(clustered, monkeypatch):
     from umap import umap_
 

@@ -84,6 +84,8 @@ def cluster_cells(
 def _silence_known_warnings() -> None:
     # UMAP says that a fixed seed means one thread; that is why there is a seed.
     warnings.filterwarnings("ignore", message="n_jobs value .* overridden to 1 by setting random_state")
+    # scanpy collects the statistics of many clusters column by column; the frame is small.
+    warnings.filterwarnings("ignore", message="DataFrame is highly fragmented")
     # UMAP has a second method that needs TensorFlow, which is not used.
     warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
     # The map of a graph in several pieces is laid out piece by piece, which is right for separate
