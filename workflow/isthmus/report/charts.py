@@ -145,7 +145,7 @@ def _ticks(low: float, high: float, about: int) -> list[float]:
         return [low]
     step = nice_length((high - low) / max(1, about - 1))
     first = -(-low // step)
-    found = []
+    found: list[float] = []
     while (first + len(found)) * step <= high * (1 + 1e-9) + 1e-12:
         found.append((first + len(found)) * step)
     return found

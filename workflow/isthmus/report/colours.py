@@ -12,13 +12,14 @@ UNASSIGNED = "unassigned"
 UNASSIGNED_COLOUR = "#b4b8bf"
 FAILED_COLOUR = "#e6e8eb"
 
-# The first six are Okabe and Ito's; each further colour is the one farthest (CIE Lab) from all before it, from
-# grey and from white, in normal vision and in simulated deuteranopia and protanopia (doi:10.1109/TVCG.2009.113).
+# The first six are Okabe and Ito's. The others were found one by one as the farthest (CIE Lab) from all before, from
+# grey and from white, in normal vision and in simulated deuteranopia and protanopia (doi:10.1109/TVCG.2009.113), and
+# then ordered so that very dark and very light ones come late.
 PALETTE = (
     *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9"),
-    *("#002db4", "#692d0f", "#e1d287", "#5a2d5a", "#4b87ff", "#e1004b"),
-    *("#1e3c96", "#2d693c", "#d2964b", "#a53c0f", "#96e14b", "#5aa5ff"),
-    *("#007878", "#96b478", "#4be1ff", "#5a5a87", "#005ae1", "#f0c3a5"),
+    *("#5a2d5a", "#e1004b", "#2d693c", "#4b87ff", "#d2964b", "#002db4"),
+    *("#e1d287", "#692d0f", "#96e14b", "#007878", "#a53c0f", "#96b478"),
+    *("#5aa5ff", "#1e3c96", "#5a5a87", "#4be1ff", "#005ae1", "#f0c3a5"),
 )
 
 COMPARTMENT_COLOURS = {"nucleus": "#0072b2", "cytoplasm": "#e69f00", "none": "#c3c7cd"}

@@ -47,7 +47,8 @@ def read_labels(sample: SampleResults, name: str, level: int, region: Region) ->
     """Label values (y, x) of a plane."""
     path = sample.paths.labels / name / str(level)
     is_volume = sample.plan.window.shape[0] > 1
-    return Level.open(path, is_volume=is_volume, has_channels=False).read(region)[0]
+    plane: Labels = Level.open(path, is_volume=is_volume, has_channels=False).read(region)[0]
+    return plane
 
 
 def shown_channels(sample: SampleResults, first: int) -> list[int]:

@@ -15,6 +15,7 @@ from isthmus.report.scatter import Scatter, draw_scatter
 
 TOP_GENES = 10
 TOP_PAIRS = 12
+MARKER_COLUMNS = ("gene", "score", "logfoldchange")
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,7 @@ def _cluster_rows(
             shares = cells.obs["cell_type"][mine].astype(str).value_counts(normalize=True)
             types = [(str(kind), float(part)) for kind, part in shares.head(3).items() if part >= 0.05]
         best = markers[markers["cluster"] == name].head(TOP_GENES) if markers is not None else pd.DataFrame()
-        genes = [
-            (str(row.gene), float(row.score), float(row.logfoldchange))
-            for row in best.itertuples(index=False)
-        ]
+        genes = list(zip(*(best[name].tolist() for name in MARKER_COLUMNS), strict=True)) if len(best) else []
         rows.append(ClusterRow(name, clusters.colours[name], int(mine.sum()), types, genes))
     return rows
 
@@ -161,12 +159,12 @@ def _neighbourhood(table: pd.DataFrame | None, groups: Groups | None) -> Neighbo
     if len(names) < 2:
         return None
     values, told, pairs = {}, {}, []
-    for row in table.itertuples(index=False):
-        a, b, z = str(row.type_a), str(row.type_b), float(row.z_score)
+    columns = ("type_a", "type_b", "observed", "expected", "z_score")
+    for a, b, observed, expected, z in zip(*(table[name].tolist() for name in columns), strict=True):
         values[a, b] = z
-        told[a, b] = f"{row.observed} pairs, {float(row.expected):.1f} expected by chance, z = {z:.1f}"
+        told[a, b] = f"{observed} pairs, {expected:.1f} expected by chance, z = {z:.1f}"
         if a in names and b in names and names.index(a) <= names.index(b):
-            pairs.append((a, b, int(row.observed), float(row.expected), z))
+            pairs.append((a, b, observed, expected, z))
     strongest = sorted(pairs, key=lambda pair: -abs(pair[4]))[:TOP_PAIRS]
     # One very tight pair must not wash out all others: the scale ends at the 95th percentile.
     limit = max(3.0, float(np.quantile(np.abs(list(values.values())), 0.95)))

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from isthmus.report.colours import UNASSIGNED
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.sections_sample import assigned
-from isthmus.report.text import count, duration, number, share
+from isthmus.report.text import DASH, count, duration, number, share
 
 
 @dataclass(frozen=True)
@@ -124,22 +125,21 @@ def _medians(run: RunResults) -> list[Tile]:
             if column in obs:
                 low, middle, high = np.quantile(obs[column], (0.25, 0.5, 0.75))
                 tiles.append(
-                    Tile(number(middle), f"{label} (median)", f"quartiles {number(low)} to {number(high)}")
+                    Tile(number(middle), f"median {label}", f"quartiles {number(low)} to {number(high)}")
                 )
-    if "leiden" in obs:
-        clusters = obs["leiden"].nunique()
-        types = (
-            obs["cell_type"].nunique() - ("unassigned" in set(obs["cell_type"])) if "cell_type" in obs else 0
+    if "cell_type" in obs:
+        names = obs["cell_type"].astype(str)
+        n, rest = names[names != UNASSIGNED].nunique(), int((names == UNASSIGNED).sum())
+        tiles.append(
+            Tile(
+                count(n),
+                "cell type" if n == 1 else "cell types",
+                f"{share(rest, len(names))} of cells unassigned",
+            )
         )
-        words = "cell type" if types == 1 else "cell types"
-        if types:
-            tiles.append(
-                Tile(count(types), words, f"{clusters} {'cluster' if clusters == 1 else 'clusters'}")
-            )
-        else:
-            tiles.append(
-                Tile(count(clusters), "cluster" if clusters == 1 else "clusters", "no reference given")
-            )
+    if "leiden" in obs:
+        n = obs["leiden"].nunique()
+        tiles.append(Tile(count(n), "cluster" if n == 1 else "clusters", "of similar expression"))
     return tiles
 
 
@@ -153,7 +153,7 @@ def _sample_row(sample: SampleResults) -> SampleRow:
         name=sample.name,
         n_cells=quality["cells"] if quality else None,
         n_passed=quality["passed"] if quality else None,
-        assigned=share(*assigned(transcripts)) if transcripts else "–",
+        assigned=share(*assigned(transcripts)) if transcripts else DASH,
         median_counts=after.get("n_counts") if has_points else None,
         median_genes=after.get("n_genes") if has_points else None,
         vendor=(transcripts or {}).get("vendor") or {},

@@ -12,7 +12,7 @@ from isthmus.report.colours import COMPARTMENT_COLOURS
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.groups import Groups
 from isthmus.report.pictures import Picture, SamplePictures, draw_map, draw_sample
-from isthmus.report.text import count, length, number
+from isthmus.report.text import TIMES, count, length, number
 
 KINDS = {
     "gene": "genes",
@@ -131,13 +131,16 @@ def _facts(sample: SampleResults) -> list[tuple[str, str]]:
     plan = sample.plan
     channels, z, y, x = plan.shape
     step_y, step_x = plan.spacing_um[1:]
-    size = f"{step_x:g} µm" if step_x == step_y else f"{step_x:g} × {step_y:g} µm"
+    size = f"{step_x:g} µm" if step_x == step_y else f"{step_x:g} {TIMES} {step_y:g} µm"
     planes = f", {z} planes every {plan.z_step_um:g} µm" if z > 1 else ""
     facts = [
         ("Reader", plan.reader),
-        ("Image", f"{_file(plan.sheet['image'])}: {count(x)} × {count(y)} pixels{planes}, {plan.dtype}"),
+        (
+            "Image",
+            f"{_file(plan.sheet['image'])}: {count(x)} {TIMES} {count(y)} pixels{planes}, {plan.dtype}",
+        ),
         ("Pixel size", size),
-        ("Field", f"{length(round(x * step_x, 1))} × {length(round(y * step_y, 1))}"),
+        ("Field", f"{length(round(x * step_x, 1))} {TIMES} {length(round(y * step_y, 1))}"),
         ("Channels", f"{channels}: {', '.join(plan.channels)}" if channels > 1 else plan.channels[0]),
         ("Part in use", _window(plan)),
     ]
@@ -160,8 +163,9 @@ def _file(path: Any) -> str:
 def _window(plan: Any) -> str:
     if plan.window.shape == plan.shape[1:]:
         return "the whole image"
-    z, y, x = plan.window.shape
-    return f"{count(x)} × {count(y)} pixels from column {count(plan.window_start[2])}, row {count(plan.window_start[1])}"
+    y, x = plan.window.shape[1:]
+    row, column = plan.window_start[1:]
+    return f"{count(x)} {TIMES} {count(y)} pixels from column {count(column)}, row {count(row)}"
 
 
 def _points(points: Mapping[str, Any]) -> str:
@@ -195,7 +199,7 @@ def _metrics(quality: Record) -> list[Metric]:
         before = record["before"]
         constant = number(before["min"]) if before and before.get("min") == before.get("max") else ""
         found.append(Metric(title, unit, record, bounds, constant))
-    return found
+    return sorted(found, key=lambda metric: metric.constant != "")
 
 
 def _reasons(quality: Record) -> list[Reason]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from math import floor, log10
 
+TIMES, DASH = "\u00d7", "\u2013"
+"""The sign between two sizes, and the one for no number."""
+
 
 def count(value: float) -> str:
     """1,234,567."""
@@ -24,7 +27,7 @@ def number(value: float) -> str:
 
 def share(part: float, whole: float) -> str:
     """Per cent with one digit; a dash where there is no whole."""
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+    return f"{100 * part / whole:.1f} %" if whole else DASH
 
 
 def duration(seconds: float) -> str:
