@@ -15,7 +15,7 @@ rule assess_quality:
         mem_mb=memory_of("assess_quality"),
         runtime=minutes_of("assess_quality"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("assess_quality"),
     script:
         "../scripts/assess_quality.py"
@@ -34,7 +34,7 @@ rule integrate_cohort:
         mem_mb=memory_of("integrate_cohort"),
         runtime=minutes_of("integrate_cohort"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("integrate_cohort"),
     script:
         "../scripts/integrate_cohort.py"
@@ -54,7 +54,7 @@ rule analyse:
         mem_mb=memory_of("analyse"),
         runtime=minutes_of("analyse"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("analyse"),
     script:
         "../scripts/analyse.py"
@@ -74,7 +74,7 @@ rule annotate:
         mem_mb=memory_of("annotate"),
         runtime=minutes_of("annotate"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("annotate"),
     script:
         "../scripts/annotate.py"

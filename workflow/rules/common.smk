@@ -38,9 +38,16 @@ def told(function):
     return wrapped
 
 
+def results_folder(wildcards):
+    """The results folder, for the step to find its plan and files in."""
+    return RESULTS
+
+
 def digest_of(step):
     """What the result of a step depends on; a job runs again when, and only when, this changes."""
-    return told(lambda wildcards: RUN.plan.digest(step, getattr(wildcards, "sample", "")))
+    return told(
+        lambda wildcards: RUN.plan.digest(step, getattr(wildcards, "sample", ""))
+    )
 
 
 def packs_of(step):
@@ -50,7 +57,11 @@ def packs_of(step):
 
 def per_sample(path):
     """A path for every sample."""
-    return told(lambda wildcards: [path.replace("{sample}", sample) for sample in RUN.plan.samples])
+    return told(
+        lambda wildcards: [
+            path.replace("{sample}", sample) for sample in RUN.plan.samples
+        ]
+    )
 
 
 def points_of(wildcards):

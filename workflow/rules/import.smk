@@ -14,7 +14,7 @@ rule import_image:
         mem_mb=memory_of("import_image"),
         runtime=minutes_of("import_image"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("import_image"),
     script:
         "../scripts/import_image.py"
@@ -31,7 +31,7 @@ rule import_transcripts:
         mem_mb=memory_of("import_transcripts"),
         runtime=minutes_of("import_transcripts"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("import_transcripts"),
     script:
         "../scripts/import_transcripts.py"
@@ -50,7 +50,7 @@ rule survey_image:
         mem_mb=memory_of("survey_image"),
         runtime=minutes_of("survey_image"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("survey_image"),
     script:
         "../scripts/survey_image.py"

@@ -16,7 +16,7 @@ rule quantify_pack:
         mem_mb=memory_of("quantify_pack"),
         runtime=minutes_of("quantify_pack"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("quantify_pack"),
     script:
         "../scripts/quantify_pack.py"
@@ -36,7 +36,7 @@ rule build_pyramid:
         mem_mb=memory_of("build_pyramid"),
         runtime=minutes_of("build_pyramid"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("build_pyramid"),
     script:
         "../scripts/build_pyramid.py"
@@ -56,7 +56,7 @@ rule build_table:
         mem_mb=memory_of("build_table"),
         runtime=minutes_of("build_table"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("build_table"),
     script:
         "../scripts/build_table.py"

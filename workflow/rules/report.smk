@@ -17,7 +17,7 @@ rule report:
         mem_mb=memory_of("report"),
         runtime=minutes_of("report"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("report"),
     script:
         "../scripts/report.py"

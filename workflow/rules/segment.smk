@@ -15,7 +15,7 @@ rule segment_pack:
         mem_mb=memory_of("segment_pack"),
         runtime=minutes_of("segment_pack"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("segment_pack"),
     script:
         "../scripts/segment_pack.py"
@@ -34,7 +34,7 @@ rule stitch_labels:
         mem_mb=memory_of("stitch_labels"),
         runtime=minutes_of("stitch_labels"),
     params:
-        results=RESULTS,
+        results=results_folder,
         digest=digest_of("stitch_labels"),
     script:
         "../scripts/stitch_labels.py"

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from isthmus.steps.job import Job
 from isthmus.steps.build_pyramid import build_pyramid
+from isthmus.steps.job import Job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from isthmus.steps.job import Job
 from isthmus.steps.build_table import build_table
+from isthmus.steps.job import Job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

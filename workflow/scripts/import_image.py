@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from isthmus.steps.job import Job
 from isthmus.steps.import_image import import_image
+from isthmus.steps.job import Job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

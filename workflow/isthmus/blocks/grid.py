@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
 Triple = tuple[int, int, int]
@@ -43,9 +43,7 @@ class Region:
 
     def within(self, outer: Region) -> tuple[slice, slice, slice]:
         """Slices of this box in an array that holds `outer`."""
-        z, y, x = (
-            slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, outer.start, strict=True)
-        )
+        z, y, x = (slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, outer.start, strict=True))
         return (z, y, x)
 
     def intersection(self, other: Region) -> Region | None:
@@ -101,7 +99,8 @@ class Grid:
     def overlapping(self, region: Region) -> Iterator[Block]:
         """Blocks whose write regions share pixels with a region."""
         ranges = [
-            range(a // b, -(-e // b)) for a, e, b in zip(region.start, region.stop, self.block_px, strict=True)
+            range(a // b, -(-e // b))
+            for a, e, b in zip(region.start, region.stop, self.block_px, strict=True)
         ]
         _, ny, nx = self.counts
         for z, y, x in product(*ranges):
@@ -113,7 +112,7 @@ def pack_blocks(blocks: Sequence[int], packs: int) -> list[list[int]]:
     if packs < 1:
         raise ValueError(f"packs must be at least 1, got {packs}")
     bounds = [len(blocks) * p // packs for p in range(packs + 1)]
-    return [list(blocks[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [list(blocks[a:b]) for a, b in pairwise(bounds)]
 
 
 def _triple(values: Iterable[int]) -> Triple:

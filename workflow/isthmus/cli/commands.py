@@ -13,6 +13,7 @@ from rich.table import Table
 
 from isthmus.errors import EXIT_FINE, EXIT_USER, UserError, did_you_mean
 from isthmus.launch.overrides import parse_overrides
+from isthmus.launch.run import Run
 from isthmus.plan.model import RunPlan, read_plan
 from isthmus.plan.paths import RunPaths
 
@@ -24,10 +25,12 @@ def check(given: argparse.Namespace) -> int:
     run = _run_of(given)
     check_run(run)
     for name, sample in run.plan.samples.items():
-        c, z, y, x = sample.shape
+        _, z, y, x = sample.shape
         depth = f"{z} x " if z > 1 else ""
         points = ", transcripts" if sample.has_points else ""
-        _say(f"{name}: {sample.reader}, {depth}{y} x {x} pixels, channels {', '.join(sample.channels)}{points}")
+        _say(
+            f"{name}: {sample.reader}, {depth}{y} x {x} pixels, channels {', '.join(sample.channels)}{points}"
+        )
         for note in sample.notes:
             _say(f"  note: {note}")
     _say(f"fine: {len(run.plan.samples)} samples; results go to {run.paths.root}")
@@ -101,9 +104,7 @@ def fetch_data(given: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
-def _run_of(given: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from isthmus.launch.run import Run
-
+def _run_of(given: argparse.Namespace) -> Run:
     return Run.from_files([given.config], overrides=parse_overrides(given.set), cores=given.cores)
 
 

@@ -72,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
             help="an option that wins over the file, for example execution.block_px=512; may be repeated",
         )
         command.add_argument(
-            "--cores", type=_positive, default=os.cpu_count() or 1, help="cores to use (default: all of this machine)"
+            "--cores",
+            type=_positive,
+            default=os.cpu_count() or 1,
+            help="cores to use (default: all of this machine)",
         )
         command.add_argument("--profile", default="default", help="name of a folder in profiles/, or a path")
     run.epilog = "arguments after -- go to Snakemake, for example: isthmus run CONFIG.yaml -- --dry-run"

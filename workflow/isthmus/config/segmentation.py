@@ -43,7 +43,7 @@ class BasinsOptions(Section):
         ge=0,
         le=1,
     )
-    min_area_um2: float = option(10.0, "Nuclei smaller than this are dropped.", unit="um2", ge=0, le=10_000)
+    min_area_um2: float = option(6.0, "Nuclei smaller than this are dropped.", unit="um2", ge=0, le=10_000)
 
 
 class SegmentationOptions(Section):

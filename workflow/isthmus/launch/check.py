@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,18 +21,23 @@ from isthmus.steps.sheet import sheet_sample
 
 _FIRST_ROWS = 50_000
 
+Checked = TypeVar("Checked")
+
 
 def check_run(run: Run) -> None:
     """Raise every fault that can be found without reading the inputs through."""
-    faults: list[UserError] = []
-    for check in (lambda: _check_inputs(run), lambda: check_writable(run.paths.root)):
-        try:
-            check()
-        except UserErrors as error:
-            faults.extend(error.errors)
-        except UserError as error:
-            faults.append(error)
-    raise_all(faults)
+    raise_all([*_faults_of(_check_inputs, run), *_faults_of(check_writable, run.paths.root)])
+
+
+def _faults_of(check: Callable[[Checked], None], what: Checked) -> Sequence[UserError]:
+    """What a check finds, as a list."""
+    try:
+        check(what)
+    except UserErrors as error:
+        return error.errors
+    except UserError as error:
+        return [error]
+    return []
 
 
 def _check_inputs(run: Run) -> None:
@@ -50,7 +57,9 @@ def _check_overlap(sample: Sample, plan: SamplePlan) -> None:
         return
     batch = next(iter(points.batches(_FIRST_ROWS)), None)
     if batch is None or batch.num_rows == 0:
-        raise UserError(where=sample.where, found=f"'{sample.transcripts}' holds no transcripts", do="name another file")
+        raise UserError(
+            where=sample.where, found=f"'{sample.transcripts}' holds no transcripts", do="name another file"
+        )
     x_um, y_um = (batch.column(name).to_numpy(zero_copy_only=False) for name in ("x_um", "y_um"))
     affine = Affine(*plan.affine)
     column, row = affine.to_px(x_um, y_um)

@@ -72,8 +72,12 @@ class Display:
         return before is not job.state and job.state is not State.WAITING
 
     def _line(self, job: JobState, progress: Progress) -> str:
-        what = {State.RUNNING: "running", State.DONE: "done", State.FAILED: "FAILED"}.get(job.state, "waiting")
-        took = f" in {in_words(job.note['wall_s'])}" if job.state is State.DONE and "wall_s" in job.note else ""
+        what = {State.RUNNING: "running", State.DONE: "done", State.FAILED: "FAILED"}.get(
+            job.state, "waiting"
+        )
+        took = (
+            f" in {in_words(job.note['wall_s'])}" if job.state is State.DONE and "wall_s" in job.note else ""
+        )
         left = f", about {in_words(progress.left_s)} left" if progress.left_s else ""
         blocks = "".join(
             f", {rule.n_blocks_done} of {rule.n_blocks} blocks"

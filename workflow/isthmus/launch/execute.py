@@ -63,7 +63,10 @@ def execute(request: Request) -> int:
 
 def _only_looks(arguments: Sequence[str]) -> bool:
     """Whether Snakemake is asked to look at the run, not to run it."""
-    return any(a in ("-n", "--dry-run", "--dryrun", "--dag", "--rulegraph", "--filegraph", "--summary") for a in arguments)
+    return any(
+        a in ("-n", "--dry-run", "--dryrun", "--dag", "--rulegraph", "--filegraph", "--summary")
+        for a in arguments
+    )
 
 
 def _phases(request: Request, run: Run, damages: Sequence[Damage], display: Display, began: float) -> int:
@@ -95,7 +98,12 @@ def _run_snakemake(command: Sequence[str], run: Run, display: Display, began: fl
     with (run.paths.logs / "snakemake.log").open("ab") as log:
         # A session of its own: Ctrl-C comes to this process alone, which then stops the workflow in good order.
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_tie_to_parent
+            command,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_tie_to_parent,  # noqa: PLW1509 - this process has no threads that hold locks
         )
         try:
             while process.poll() is None:
@@ -128,7 +136,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _tell(run: Run, code: int, seconds: float) -> int:
     """Say how the run ended; returns the exit code."""
     if code == 0:
-        sys.stdout.write(f"done in {seconds:.0f} s\nreport: {run.paths.report}\ncells:  {run.paths.cohort_table}\n")
+        sys.stdout.write(
+            f"done in {seconds:.0f} s\nreport: {run.paths.report}\ncells:  {run.paths.cohort_table}\n"
+        )
         return EXIT_FINE
     ours = False
     failures = [json.loads(file.read_text()) for file in sorted(run.paths.errors.glob("*.json"))]

@@ -11,8 +11,17 @@ from typing import Any
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
 
-PER_SAMPLE = ("import_image", "import_transcripts", "survey_image", "segment_pack", "stitch_labels", "quantify_pack",
-              "build_pyramid", "build_table", "assess_quality")
+PER_SAMPLE = (
+    "import_image",
+    "import_transcripts",
+    "survey_image",
+    "segment_pack",
+    "stitch_labels",
+    "quantify_pack",
+    "build_pyramid",
+    "build_table",
+    "assess_quality",
+)
 PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")
 IN_PACKS = ("segment_pack", "quantify_pack")
 

@@ -49,7 +49,9 @@ def _find(plan: RunPlan, paths: RunPaths) -> Iterator[Damage]:
         record = _record(paths, rule, sample, pack)
         broken = _broken_shards(paths, record) if record else []
         if broken and record:
-            yield Damage(name, f"{len(broken)} stored objects are missing or damaged ({broken[0]})", (record,))
+            yield Damage(
+                name, f"{len(broken)} stored objects are missing or damaged ({broken[0]})", (record,)
+            )
 
 
 def _record(paths: RunPaths, rule: str, sample: str, pack: str) -> Path | None:

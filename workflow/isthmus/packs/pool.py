@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -56,7 +56,9 @@ def run_tasks(
     waiting = deque(tasks)
     while waiting:
         suspects: list[Task] = []
-        yield from _run_until_death(function, waiting, suspects, workers=min(workers, len(waiting)), preload=preload)
+        yield from _run_until_death(
+            function, waiting, suspects, workers=min(workers, len(waiting)), preload=preload
+        )
         for suspect in suspects:
             killed: list[Task] = []
             yield from _run_until_death(function, deque([suspect]), killed, workers=1, preload=preload)
@@ -107,7 +109,9 @@ def _run_until_death(
 def _without_main() -> Iterator[None]:
     """Hide the script that runs: a new worker would run it again, with all its imports, and needs nothing of it."""
     main = sys.modules["__main__"]
-    hidden = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
+    hidden: dict[str, Any] = {
+        name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__
+    }
     main.__spec__ = None
     try:
         yield

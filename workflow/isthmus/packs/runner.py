@@ -80,7 +80,9 @@ def run_pack(
     todo = [block for block in blocks if block not in entries]
     log.info("%s: %d blocks, %d already done", writer, len(blocks), len(entries))
     failures: dict[int, BaseException] = {}
-    for outcome in run_tasks(partial(_measure, compute, journal.root), todo, workers=workers, preload=preload):
+    for outcome in run_tasks(
+        partial(_measure, compute, journal.root), todo, workers=workers, preload=preload
+    ):
         if outcome.result is None:
             failures[outcome.task] = outcome.error or RuntimeError("no result")
             log.error("block %d failed: %s", outcome.task, outcome.error, exc_info=outcome.error)

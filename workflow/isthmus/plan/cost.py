@@ -1,4 +1,7 @@
-"""What a rule will need, from sizes alone. Constants were measured on the demo and on generated images (docs/plan.md)."""
+"""What a rule will need, from sizes alone.
+
+The constants are rough, from runs of the demo on two cores; they are to be calibrated with runs of other sizes.
+"""
 
 from __future__ import annotations
 
@@ -66,9 +69,10 @@ def _predict_pixels(rule: str, samples: dict[str, SamplePlan], machine: Machine)
         memory = max(memory, ceil(_BASE_MB + used * (_WORKER_MB + block_mb)))
         minutes = max(minutes, (_START_S + seconds / packs / used) / 60)
         cpu_s += seconds + packs * _START_S
-        files += {"segment_pack": grid.n_blocks + 3 * packs, "quantify_pack": 2 * grid.n_blocks + 3 * packs}.get(
-            rule, grid.n_blocks
-        )
+        files += {
+            "segment_pack": grid.n_blocks + 3 * packs,
+            "quantify_pack": 2 * grid.n_blocks + 3 * packs,
+        }.get(rule, grid.n_blocks)
     return Prediction(
         jobs=jobs,
         workers=workers,

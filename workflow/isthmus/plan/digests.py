@@ -34,7 +34,11 @@ STITCH_OPTIONS = ("min_area_um2",)
 
 
 def sample_digests(
-    settings: Mapping[str, Any], *, inputs: Mapping[str, str], geometry: Mapping[str, Any], sheet: Mapping[str, Any]
+    settings: Mapping[str, Any],
+    *,
+    inputs: Mapping[str, str],
+    geometry: Mapping[str, Any],
+    sheet: Mapping[str, Any],
 ) -> dict[str, str]:
     """Digest of every step of one sample.
 

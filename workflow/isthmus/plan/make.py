@@ -130,7 +130,9 @@ def block_shape(block_px: int | list[int] | tuple[int, ...], shape: Triple) -> T
     return (1 if shape[0] == 1 else z, y, x)
 
 
-def window_of(header: ImageHeader, region_um: list[float] | tuple[float, ...] | None, *, where: str) -> Region:
+def window_of(
+    header: ImageHeader, region_um: list[float] | tuple[float, ...] | None, *, where: str
+) -> Region:
     """The pixels that `image.region_um` (x0, y0, x1, y1) touches; all of them where it is not given."""
     _, nz, ny, nx = header.shape
     if region_um is None:

@@ -123,7 +123,9 @@ def read_plan(path: Path) -> RunPlan:
         return RunPlan.model_validate_json(path.read_text())
     except OSError as error:
         raise UserError(
-            where=str(path), found=f"the plan cannot be read ({error.strerror})", do="start the run with `isthmus run`"
+            where=str(path),
+            found=f"the plan cannot be read ({error.strerror})",
+            do="start the run with `isthmus run`",
         ) from None
     except ValueError as error:
         raise UserError(

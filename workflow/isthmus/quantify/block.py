@@ -82,7 +82,9 @@ def _final_nuclei(job: QuantifyJob, read: Region) -> tuple[Int32, Int64]:
     """Nuclei of the read region as numbers 1..n in the order of their ids, and the ids."""
     local = Level.open(job.local_labels, is_volume=job.grid.shape[0] > 1, has_channels=False)
     lookup = LookupFile(job.lookup)
-    blocks = [(block.write.intersection(read), lookup.ids(block.index)) for block in job.grid.overlapping(read)]
+    blocks = [
+        (block.write.intersection(read), lookup.ids(block.index)) for block in job.grid.overlapping(read)
+    ]
     ids = np.unique(np.concatenate([final for _, final in blocks]))
     ids = ids[ids > 0]
     nuclei = np.zeros(read.shape, dtype=np.int32)

@@ -11,11 +11,12 @@ from math import floor
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from isthmus.blocks.grid import Triple
+from isthmus.blocks.kernel import kernel
 
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
 _NM_PER_UM = 1000
 _FAR = np.iinfo(np.int64).max
@@ -69,8 +70,8 @@ def _nm(um: float) -> int:
     return floor(um * _NM_PER_UM + 0.5)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _spread(distance, instance, weight, reach, limit):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@kernel
+def _spread(distance: Int64, instance: Int32, weight: int, reach: int, limit: int) -> tuple[Int64, Int32]:
     """Along each line, the smallest (squared distance, instance) that any pixel within reach offers."""
     n_lines, n = distance.shape
     new_distance = np.empty_like(distance)
@@ -86,9 +87,7 @@ def _spread(distance, instance, weight, reach, limit):  # type: ignore[no-untype
                 for j in (i - step, i + step):
                     if 0 <= j < n and instance[line, j] > 0:
                         total = distance[line, j] + cost
-                        if total <= limit and (
-                            total < best or (total == best and instance[line, j] < who)
-                        ):
+                        if total <= limit and (total < best or (total == best and instance[line, j] < who)):
                             best = total
                             who = instance[line, j]
             new_distance[line, i] = best

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,7 @@ class BlockPoints:
     qv: npt.NDArray[np.float32]
 
 
-def write_run(path: Path, columns: dict[str, npt.NDArray[np.generic]], tiles_across: int) -> None:
+def write_run(path: Path, columns: dict[str, npt.NDArray[Any]], tiles_across: int) -> None:
     """Write one run.
 
     Parameters
@@ -59,7 +60,11 @@ def write_run(path: Path, columns: dict[str, npt.NDArray[np.generic]], tiles_acr
     tile = (columns["y"] // TILE_PX).astype(np.int64) * tiles_across + columns["x"] // TILE_PX
     order = np.argsort(tile, kind="stable")
     names, first = np.unique(tile[order], return_index=True)
-    index = {"tiles": names.tolist(), "first": [*first.tolist(), int(order.size)], "tiles_across": tiles_across}
+    index = {
+        "tiles": names.tolist(),
+        "first": [*first.tolist(), int(order.size)],
+        "tiles_across": tiles_across,
+    }
     schema = SCHEMA.with_metadata({"isthmus": json.dumps(index)})
     table = pa.table([pa.array(columns[name][order]) for name in SCHEMA.names], schema=schema)
     temporary = path.with_suffix(".partial")
@@ -80,7 +85,7 @@ def read_block(folder: Path, write: Region) -> BlockPoints:
     return BlockPoints(**joined)
 
 
-def _read_run(path: Path, write: Region) -> Iterator[dict[str, npt.NDArray[np.generic]]]:
+def _read_run(path: Path, write: Region) -> Iterator[dict[str, npt.NDArray[Any]]]:
     with pa.memory_map(str(path)) as source:
         reader = pa.ipc.open_file(source)
         index = json.loads(reader.schema.metadata[b"isthmus"])

@@ -8,12 +8,13 @@ of up to 2**24 pixels fit 64 bits for images up to 2**19 pixels a side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from isthmus.blocks.grid import Region, Triple
+from isthmus.blocks.kernel import kernel
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -68,7 +69,9 @@ def empty_sums(n_instances: int, n_channels: int) -> PartialSums:
     )
 
 
-def add_geometry(sums: PartialSums, cells: Int32, nuclei: Int32, *, write: Region, image_shape: Triple) -> None:
+def add_geometry(
+    sums: PartialSums, cells: Int32, nuclei: Int32, *, write: Region, image_shape: Triple
+) -> None:
     """Add the pixels (z, y, x) of a block; instance k has the number k + 1 in the arrays."""
     _geometry(
         cells,
@@ -94,8 +97,16 @@ def add_channel(
     )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _geometry(cells, nuclei, start, image_shape, shape, bounds, flags):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@kernel
+def _geometry(
+    cells: Int32,
+    nuclei: Int32,
+    start: Int64,
+    image_shape: Int64,
+    shape: Int64,
+    bounds: Int64,
+    flags: npt.NDArray[np.bool_],
+) -> None:
     nz, ny, nx = cells.shape
     for i in range(nz):
         z = start[0] + i
@@ -139,8 +150,8 @@ def _geometry(cells, nuclei, start, image_shape, shape, bounds, flags):  # type:
                     flags[row, 1] |= edge
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _channel(pixels, cells, nuclei, intensity, extremes):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@kernel
+def _channel(pixels: Any, cells: Int32, nuclei: Int32, intensity: Int64, extremes: Int64) -> None:
     for i in range(cells.size):
         instance = cells[i]
         if instance == 0:

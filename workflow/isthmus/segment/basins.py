@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.blocks.kernel import kernel
 from isthmus.segment.basins_parameters import (
     HEIGHT_TOP,
     SHARE,
@@ -25,7 +26,6 @@ from isthmus.segment.basins_parameters import (
     halo_px,
 )
 from isthmus.segment.filters import box_mean, gaussian_blur, groove_depth
-from isthmus.segment.kernel import kernel
 from isthmus.segment.shapes import clipped_distance, cone_offsets, enclosed_pixels, raise_cones
 from isthmus.segment.tone import tone_table
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.segment.kernel import kernel
+from isthmus.blocks.kernel import kernel
 
 WEIGHT_SUM = 1 << 16
 """Sum of the weights of a kernel (16 bits behind the point)."""

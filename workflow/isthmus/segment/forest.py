@@ -11,12 +11,13 @@ All arrays are (z, y, x); planes have z = 1. Everything is integer arithmetic: t
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from isthmus.blocks.grid import Region, Triple
+from isthmus.blocks.kernel import kernel
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -124,13 +125,14 @@ def _flat_offsets(shape: Triple, steps: object) -> Int64:
 
 def _image_index(flat: Int64, shape: Triple, origin: tuple[int, ...], image_shape: Triple) -> Int64:
     z, y, x = (
-        place.astype(np.int64) + start for place, start in zip(np.unravel_index(flat, shape), origin, strict=True)
+        place.astype(np.int64) + start
+        for place, start in zip(np.unravel_index(flat, shape), origin, strict=True)
     )
     return (z * image_shape[1] + y) * image_shape[2] + x
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _highest(values, at, offsets):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@kernel
+def _highest(values: Any, at: int, offsets: Int64) -> int:
     """The largest pixel, under (value, index), among one and those at the offsets."""
     best = at
     value = values[at]
@@ -143,8 +145,8 @@ def _highest(values, at, offsets):  # type: ignore[no-untyped-def]  # pragma: no
     return best
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _follow(values, labels, neighbours, ball):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@kernel
+def _follow(values: Any, labels: Int32, neighbours: Int64, ball: Int64) -> tuple[Int64, Int64]:
     """Label the pixels where `labels` is 0; an outside pixel holds _OUTSIDE, or -2 - k once it is exit k."""
     n = values.size
     pointers = np.empty(n, dtype=np.int32)

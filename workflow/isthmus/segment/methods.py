@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, pi, sqrt
 
 from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
 from isthmus.errors import UserError, did_you_mean
@@ -58,6 +58,6 @@ def min_area_px(
     area = options.basins.min_area_um2
     z, y, x = spacing_um
     if is_volume:
-        volume = area * (area / 3.141592653589793) ** 0.5 * 4 / 3
+        volume = 4 / 3 * area * sqrt(area / pi)
         return max(1, ceil(volume / (z * y * x)))
     return max(1, ceil(area / (y * x)))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.segment.kernel import kernel
+from isthmus.blocks.kernel import kernel
 
 OCTAVE = 4096
 """Tones per doubling of (signal + unit)."""

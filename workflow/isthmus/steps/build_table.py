@@ -74,7 +74,9 @@ def build_table(job: Job) -> None:
         sums,
         counts,
         sample=job.sample_name,
-        channels=[plan.channels[i] for i in measured_channels(plan.channels, settings.quantification.channels)],
+        channels=[
+            plan.channels[i] for i in measured_channels(plan.channels, settings.quantification.channels)
+        ],
         affine=plan.window_affine,
         z_step_um=plan.z_step_um,
         is_volume=plan.grid.shape[0] > 1,
@@ -101,9 +103,13 @@ def _write_transcripts(
     plan, paths, options = job.sample, job.sample_paths, settings_of(job.plan).quantification
     source = read_sample(sheet_sample(plan)).points
     if source is None:
-        raise UserError(where=str(plan.sheet["where"]), found="there are no transcripts", do="see column transcripts")
+        raise UserError(
+            where=str(plan.sheet["where"]), found="there are no transcripts", do="see column transcripts"
+        )
     names = points["genes"]
-    controls = frozenset(n for n, c in zip(names, is_control(names, options.control_patterns), strict=True) if c)
+    controls = frozenset(
+        n for n, c in zip(names, is_control(names, options.control_patterns), strict=True) if c
+    )
     tally = TranscriptTally(controls=controls, min_qv=options.min_qv)
     folder = paths.work / "assignment.partial"
     assignment = scatter(folder, points["n_rows"], records)
@@ -118,8 +124,11 @@ def _write_transcripts(
 
 def _in_window(batch: pa.RecordBatch, plan: SamplePlan) -> npt.NDArray[np.bool_]:
     column, row = Affine(*plan.affine).to_px(
-        batch.column("x_um").to_numpy(zero_copy_only=False), batch.column("y_um").to_numpy(zero_copy_only=False)
+        batch.column("x_um").to_numpy(zero_copy_only=False),
+        batch.column("y_um").to_numpy(zero_copy_only=False),
     )
     start, stop = plan.window_start, plan.window_stop
-    inside: npt.NDArray[np.bool_] = (column >= start[2]) & (column < stop[2]) & (row >= start[1]) & (row < stop[1])
+    inside: npt.NDArray[np.bool_] = (
+        (column >= start[2]) & (column < stop[2]) & (row >= start[1]) & (row < stop[1])
+    )
     return inside

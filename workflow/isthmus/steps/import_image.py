@@ -108,7 +108,7 @@ def _put_in_place(new: Path, image: Path, digest: str) -> None:
     """Make the new level 0 the image's. Labels and other levels stay only if they belong to the same pixels."""
     old = image / "0"
     try:
-        same = zarr.open_array(old, mode="r").attrs.get("isthmus", {}).get("digest") == digest  # type: ignore[union-attr]
+        same = zarr.open_array(old, mode="r").attrs.get("isthmus", {}).get("digest") == digest
     except (OSError, ValueError, KeyError):
         same = False
     if same:

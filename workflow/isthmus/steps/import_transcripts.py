@@ -6,6 +6,7 @@ import logging
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 BATCH_ROWS = 500_000
 _LEAST_SHARE_INSIDE = 0.1
 
-Columns = dict[str, npt.NDArray[np.generic]]
+Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass
@@ -45,7 +46,9 @@ def import_transcripts(job: Job) -> None:
     sample, paths = job.sample, job.sample_paths
     points = read_sample(sheet_sample(sample)).points
     if points is None:
-        raise UserError(where=str(sample.sheet["where"]), found="there are no transcripts", do="see column transcripts")
+        raise UserError(
+            where=str(sample.sheet["where"]), found="there are no transcripts", do="see column transcripts"
+        )
     folder = paths.work / "points.partial"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -102,7 +105,7 @@ def _place(batch: pa.RecordBatch, sample: SamplePlan, tally: _Tally) -> Columns:
     tally.n_rows += x.size
     tally.n_in_image += int(in_image.sum())
     tally.n_in_window += int(inside.sum())
-    columns = {"row": rows, "z": z, "y": y - start[1], "x": x - start[2], "gene": codes, "qv": qv}
+    columns: Columns = {"row": rows, "z": z, "y": y - start[1], "x": x - start[2], "gene": codes, "qv": qv}
     return {
         name: columns[name][inside].astype(SCHEMA.field(name).type.to_pandas_dtype()) for name in SCHEMA.names
     }
@@ -116,7 +119,8 @@ def _codes(genes: pa.DictionaryArray, known: dict[str, int]) -> npt.NDArray[np.i
     table = np.zeros(len(names), dtype=np.int64)
     for index in used[np.argsort(first)]:
         table[index] = known.setdefault(names[index], len(known))
-    return table[indices]
+    codes: npt.NDArray[np.int64] = table[indices]
+    return codes
 
 
 def _flush(folder: Path, run: int, waiting: list[Columns], tiles_across: int) -> None:

@@ -47,7 +47,14 @@ class Job:
     """
 
     def __init__(
-        self, rule: str, *, results: str, log_file: str, outputs: Sequence[str], sample: str = "", pack: str = ""
+        self,
+        rule: str,
+        *,
+        results: str,
+        log_file: str,
+        outputs: Sequence[str],
+        sample: str = "",
+        pack: str = "",
     ) -> None:
         self.rule, self.sample_name, self.pack = rule, sample, pack
         self.paths = RunPaths(Path(results).resolve())
@@ -95,16 +102,15 @@ class Job:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> None:
         usage = self._meter.stop()
         if error is None:
             sizes = {str(path.relative_to(self.paths.root)): path.stat().st_size for path in self.outputs}
             files = self.n_files + len(sizes)
             self._note({"status": "done", "digest": self.digest, "files": files, "outputs": sizes, **usage})
-            return False
+            return
         self._note({"status": "failed", "files": self.n_files, **usage})
         self._tell(error)
-        return False
 
     def _tell(self, error: BaseException) -> None:
         """Leave the error where the head finds it, and end: 1 if the user can mend it, 2 if it is ours."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from isthmus.errors import UserError, did_you_mean
 from isthmus.packs.journal import Journal
 from isthmus.packs.runner import run_pack
@@ -9,8 +11,6 @@ from isthmus.quantify.block import QuantifyJob, quantify_block
 from isthmus.steps.job import Job, read_json
 from isthmus.steps.sheet import settings_of
 from isthmus.steps.stored import as_record
-
-from functools import partial
 
 
 def quantify_pack(job: Job, *, workers: int) -> None:

@@ -64,7 +64,11 @@ def _prepare(folder: Path, job: Job, lookup: Lookup) -> None:
     if array.exists():
         try:
             old = zarr.open_array(array, mode="r")
-            kept = old.dtype == dtype and old.shards == shard[3 - old.ndim :] and old.attrs.get("cut") == list(shard)
+            kept = (
+                old.dtype == dtype
+                and old.shards == shard[3 - old.ndim :]
+                and old.attrs.get("cut") == list(shard)
+            )
         except (OSError, ValueError):
             kept = False
         if kept:

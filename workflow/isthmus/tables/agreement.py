@@ -61,7 +61,9 @@ class TranscriptTally:
     def _add_pairs(self, vendor: pa.Array, ours: Int64, good: npt.NDArray[np.bool_]) -> None:
         encoded = vendor.dictionary_encode()
         names = encoded.dictionary.to_pylist()
-        table = np.array([self._vendor_codes.setdefault(n, len(self._vendor_codes) + 1) for n in names], np.int64)
+        table = np.array(
+            [self._vendor_codes.setdefault(n, len(self._vendor_codes) + 1) for n in names], np.int64
+        )
         theirs = np.zeros(len(encoded), dtype=np.int64)
         known = encoded.is_valid().to_numpy(zero_copy_only=False)
         theirs[known] = table[encoded.indices.drop_null().to_numpy(zero_copy_only=False)]

@@ -64,7 +64,7 @@ def _reduce(values: Int64, where: Int64, n: int, how: np.ufunc, start: int) -> I
 
 
 def merge_counts(records: Iterable[Record]) -> Int64:
-    """Rows (id, feature, nucleus, cytoplasm, low quality) of all blocks, equal pairs added, sorted by id and feature."""
+    """Rows (id, feature, nucleus, cytoplasm, low quality) of all blocks, added up, sorted by id and feature."""
     parts = [part["counts"] for part in records]
     rows = np.concatenate(parts) if parts else np.empty((0, 5), dtype=np.int64)
     if not rows.size:

@@ -1,6 +1,7 @@
 """Shape of cells from exact sums: position, area, and the ellipse with the same second moments.
 
-Definitions are those of scikit-image's regionprops (a pixel counts as a unit square: 1/12 is added to its variance).
+A pixel counts as a square, not as a point: 1/12 of its squared size is added to each variance, as in MATLAB's
+regionprops. scikit-image leaves that out, so its axes are a little shorter; orientations are the same.
 """
 
 from __future__ import annotations
@@ -60,4 +61,5 @@ def _variance(shape: Int64, product: str, first: str, second: str, n: Int64) -> 
     sum_a = shape[:, _AT[first]] - n * a0
     sum_b = shape[:, _AT[second]] - n * b0
     sum_ab = shape[:, _AT[product]] - a0 * shape[:, _AT[second]] - b0 * shape[:, _AT[first]] + n * a0 * b0
-    return (sum_ab - sum_a * sum_b / n) / n
+    variance: Float64 = (sum_ab - sum_a * sum_b / n) / n
+    return variance

@@ -1,4 +1,4 @@
-"""The decorator of all compiled kernels of this room, typed."""
+"""The decorator of all compiled kernels, typed."""
 
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
