@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -86,7 +87,7 @@ def _run_until_death(
             while waiting and not broken and len(running) < workers + 1:
                 try:
                     with _without_main():
-                        running[pool.submit(function, waiting[0])] = waiting[0]
+                        running[pool.submit(_call, function, waiting[0])] = waiting[0]
                 except BrokenProcessPool:
                     broken = True  # a worker died, perhaps while all were idle: then nothing is suspect
                     break
@@ -102,6 +103,18 @@ def _run_until_death(
         pool.shutdown(wait=True)
     except BaseException:
         _kill(pool)
+        raise
+
+
+def _call(function: Callable[[Task], Result], task: Task) -> Result:
+    """Run one task in a worker. An exception that its parent could not rebuild would look there like a death."""
+    try:
+        return function(task)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
         raise
 
 
@@ -134,11 +147,14 @@ def _start_worker() -> None:
 
 def die_with_parent(poll_s: float = 0.5) -> None:
     """End this process soon after its parent is gone, so that a killed run leaves no second writer behind."""
-    parent = os.getppid()
+    maker, parent = multiprocessing.parent_process(), os.getppid()
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(poll_s)
+        if maker is not None:
+            maker.join()  # a worker's parent is the server it was forked from; what matters is who made the pool
+        else:
+            while os.getppid() == parent:
+                time.sleep(poll_s)
         os._exit(1)
 
     threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
