@@ -1,7 +1,6 @@
 """Shape of cells from exact sums: position, area, and the ellipse with the same second moments.
 
-A pixel counts as a square, not as a point: 1/12 of its squared size is added to each variance, as in MATLAB's
-regionprops. scikit-image leaves that out, so its axes are a little shorter; orientations are the same.
+Definitions are those of scikit-image's regionprops, where a pixel counts as a point at its centre.
 """
 
 from __future__ import annotations
@@ -38,15 +37,15 @@ def ellipse(shape: Int64, pixel_size_um: tuple[float, float]) -> dict[str, Float
     """
     n = shape[:, _AT["n"]]
     size_y, size_x = pixel_size_um
-    yy = _variance(shape, "yy", "y", "y", n) * size_y**2 + size_y**2 / 12
-    xx = _variance(shape, "xx", "x", "x", n) * size_x**2 + size_x**2 / 12
+    yy = _variance(shape, "yy", "y", "y", n) * size_y**2
+    xx = _variance(shape, "xx", "x", "x", n) * size_x**2
     yx = _variance(shape, "yx", "y", "x", n) * size_y * size_x
     middle, spread = (yy + xx) / 2, np.sqrt(((yy - xx) / 2) ** 2 + yx**2)
     large, small = middle + spread, np.maximum(middle - spread, 0)
     return {
         "major_axis_um": 4 * np.sqrt(large),
         "minor_axis_um": 4 * np.sqrt(small),
-        "eccentricity": np.sqrt(np.clip(1 - small / large, 0, 1)),
+        "eccentricity": np.sqrt(np.clip(1 - small / np.where(large > 0, large, 1), 0, 1)) * (large > 0),
         "orientation_rad": 0.5 * np.arctan2(2 * yx, yy - xx),
     }
 
