@@ -1,0 +1,132 @@
+"""Both passes over a small image in a folder, block by block in this process, as the jobs do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from isthmus.blocks.arrays import arrays_from_bytes
+from isthmus.blocks.grid import Grid, Region, Triple
+from isthmus.blocks.lookup import write_lookup
+from isthmus.image.ome_zarr import Level, create_level
+from isthmus.quantify.block import QuantifyJob, quantify_block
+from isthmus.segment.block import LOCAL_DTYPE, SegmentJob, segment_block
+from isthmus.segment.forest import margin_px
+from isthmus.segment.method import Landscape, LandscapeMethod, Pixels
+from isthmus.segment.record import BlockRecord
+from isthmus.segment.stitch import Lookup, label_dtype, stitch
+from isthmus.tables.merge import CellSums, merge_counts, merge_sums
+
+
+@dataclass(frozen=True)
+class PixelsAreLandscape:
+    """The simplest method: the pixels above a level are the landscape."""
+
+    merge_radius_px: tuple[float, float, float] = (0.0, 2.0, 2.0)
+    above: int = 0
+    channel: int = 0
+    is_volume: bool = False
+
+    @property
+    def halo_px(self) -> Triple:
+        """What pointers may reach."""
+        return margin_px(self.is_volume, self.merge_radius_px)
+
+    def landscape(self, pixels: Pixels) -> Landscape:
+        """The pixels above the level."""
+        return np.where(pixels > self.above, pixels, 0).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What both passes left: final label images (z, y, x), merged sums, counts, and each transcript's cell."""
+
+    nuclei: npt.NDArray[np.int64]
+    cells: npt.NDArray[np.int64]
+    lookup: Lookup
+    sums: CellSums
+    counts: npt.NDArray[np.int64]
+    records: list[dict[str, npt.NDArray[Any]]]
+
+
+def store_image(path: Path, pixels: npt.NDArray[np.generic]) -> None:
+    """Write an image (c, z, y, x) as one shard a channel."""
+    shape: Triple = pixels.shape[1:]  # type: ignore[assignment]
+    level = create_level(
+        path, shape=shape, dtype=pixels.dtype, chunk=shape, shard=shape, n_channels=len(pixels)
+    )
+    for channel, plane in enumerate(pixels):
+        level.write(Region((0, 0, 0), shape), plane, channel)
+
+
+def run_blocks(
+    folder: Path,
+    pixels: npt.NDArray[np.generic],
+    block_px: Triple,
+    *,
+    method: LandscapeMethod,
+    min_area_px: int = 1,
+    expand_um: float = 2.0,
+    spacing_um: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    points: Path | None = None,
+    n_features: int = 0,
+    min_qv: float = 20.0,
+    channels: Sequence[int] | None = None,
+) -> Finished:
+    """Segment, stitch and quantify an image (c, z, y, x) in blocks of this size."""
+    grid = Grid(pixels.shape[1:], block_px)  # type: ignore[arg-type]
+    store_image(folder / "image", pixels)
+    _empty(folder / "local", grid, LOCAL_DTYPE)
+    job = SegmentJob(folder / "image", folder / "local", grid, method)
+    results = {index: segment_block(job, index) for index in range(grid.n_blocks)}
+    blocks = {index: BlockRecord.from_bytes(result.record) for index, result in results.items()}
+    lookup = stitch(blocks, grid, min_area_px=min_area_px)
+    write_lookup(folder / "lookup", lookup.ids, lookup.offsets)
+    for name in ("nuclei", "cells"):
+        _empty(folder / name, grid, label_dtype(lookup.max_id))
+    quantify = QuantifyJob(
+        image=folder / "image",
+        local_labels=folder / "local",
+        lookup=folder / "lookup",
+        nuclei=folder / "nuclei",
+        cells=folder / "cells",
+        points=points,
+        grid=grid,
+        channels=tuple(range(len(pixels)) if channels is None else channels),
+        expand_um=expand_um,
+        spacing_um=spacing_um,
+        n_features=n_features,
+        min_qv=min_qv,
+    )
+    records = [arrays_from_bytes(quantify_block(quantify, i).record) for i in reversed(range(grid.n_blocks))]
+    counts = merge_counts(records) if points is not None else np.empty((0, 5), dtype=np.int64)
+    return Finished(
+        read_labels(folder / "nuclei", grid),
+        read_labels(folder / "cells", grid),
+        lookup,
+        merge_sums(records),
+        counts,
+        records,
+    )
+
+
+def read_labels(path: Path, grid: Grid) -> npt.NDArray[np.int64]:
+    """A whole label image (z, y, x)."""
+    level = Level.open(path, is_volume=grid.shape[0] > 1, has_channels=False)
+    return level.read(Region((0, 0, 0), grid.shape)).astype(np.int64)
+
+
+def _empty(path: Path, grid: Grid, dtype: np.dtype[Any]) -> None:
+    create_level(path, shape=grid.shape, dtype=dtype, chunk=grid.block_px, shard=grid.block_px)
+
+
+def assert_same_sums(one: CellSums, other: CellSums) -> None:
+    """All sums but `touches_seam`, which tells of the blocks, are equal."""
+    for name in ("ids", "shape", "bounds", "intensity", "extremes"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    assert np.array_equal(one.flags[:, 1], other.flags[:, 1])
