@@ -1,4 +1,26 @@
-"""Compile all kernels into the cache, so that the first run does not wait for the compiler."""
+"""Compile all kernels into their caches, so that the first run does not wait for the compiler."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy.sparse import csr_matrix
 
 import isthmus.quantify.warm
 import isthmus.segment.warm  # noqa: F401 - importing these modules calls every kernel once
+from isthmus.analyse.cluster import cluster_cells
+
+
+def main() -> None:
+    """Cluster a few made-up cells: the libraries compile what they need, and keep it."""
+    random = np.random.default_rng(0)
+    counts = csr_matrix(random.poisson(3.0, (200, 40)).astype(np.int32))
+    names = pd.Index([f"cell-{i}" for i in range(200)])
+    table = AnnData(X=counts, obs=pd.DataFrame(index=names))
+    table.layers["counts"] = counts.copy()
+    cluster_cells(table)
+
+
+if __name__ == "__main__":
+    main()
