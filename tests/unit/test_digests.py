@@ -1,0 +1,305 @@
+"""What each option changes: exactly the steps that read it, and those after them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from isthmus.config.models import Settings
+from isthmus.image.affine import Affine
+from isthmus.image.source import ImageHeader
+from isthmus.plan.cost import Machine
+from isthmus.plan.digests import RESULT_VERSIONS
+from isthmus.plan.identity import digest_of, files_digest
+from isthmus.plan.make import SampleInput, make_plan
+
+READS = {
+    "import_image": (),
+    "survey_image": ("import_image",),
+    "segment_pack": ("survey_image",),
+    "stitch_labels": ("segment_pack",),
+    "import_transcripts": (),
+    "quantify_pack": ("stitch_labels", "import_image", "import_transcripts"),
+    "build_pyramid": ("quantify_pack",),
+    "build_table": ("quantify_pack",),
+    "assess_quality": ("build_table",),
+    "integrate_cohort": ("assess_quality",),
+    "analyse": ("integrate_cohort",),
+    "annotate": ("analyse",),
+    "report": ("annotate", "build_pyramid"),
+}
+"""The steps whose results each step reads."""
+
+NOTHING: tuple[str, ...] = ()
+
+OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "use_case": (None, NOTHING),  # there is one so far
+    "samples": ("elsewhere/samples.tsv", NOTHING),
+    "results": ("elsewhere", NOTHING),
+    "image.region_um": ((0.0, 0.0, 300.0, 300.0), ("import_image", "segment_pack", "import_transcripts")),
+    "segmentation.method": ("labels", ("segment_pack",)),
+    "segmentation.basins.channel": ("CD3", ("segment_pack",)),
+    "segmentation.basins.nucleus_diameter_um": (9.0, ("segment_pack",)),
+    "segmentation.basins.sensitivity": (0.7, ("segment_pack",)),
+    "segmentation.basins.local_contrast": (0.5, ("segment_pack",)),
+    "segmentation.basins.smoothing_um": (0.7, ("segment_pack",)),
+    "segmentation.basins.groove_depth": (0.3, ("segment_pack",)),
+    "segmentation.basins.roundness": (0.5, ("segment_pack",)),
+    "segmentation.basins.min_area_um2": (11.0, ("stitch_labels",)),
+    "cells.expand_um": (6.0, ("quantify_pack",)),
+    "quantification.channels": (("CD3",), ("quantify_pack",)),
+    "quantification.min_qv": (25.0, ("quantify_pack",)),
+    "quantification.control_patterns": (("Blank",), ("build_table",)),
+    "analysis.seed": (1, ("analyse", "annotate")),
+    "analysis.quality.min_counts": (11, ("assess_quality",)),
+    "analysis.quality.min_genes": (6, ("assess_quality",)),
+    "analysis.quality.max_counts": (900, ("assess_quality",)),
+    "analysis.quality.min_area_um2": (3.0, ("assess_quality",)),
+    "analysis.quality.max_area_um2": (300.0, ("assess_quality",)),
+    "analysis.quality.max_control_fraction": (0.2, ("assess_quality",)),
+    "analysis.clustering.n_top_genes": (500, ("analyse",)),
+    "analysis.clustering.n_components": (20, ("analyse",)),
+    "analysis.clustering.n_neighbours": (20, ("analyse",)),
+    "analysis.clustering.leiden_resolution": (0.5, ("analyse",)),
+    "analysis.clustering.min_dist": (0.2, ("analyse",)),
+    "analysis.integration.method": (None, NOTHING),  # there is one so far
+    "analysis.annotation.reference": ("elsewhere.csv", NOTHING),  # its content counts, not where it lies
+    "analysis.annotation.reference_scale": ("linear", ("annotate",)),
+    "analysis.annotation.min_confidence": (0.6, ("annotate",)),
+    "analysis.annotation.min_fit": (0.6, ("annotate",)),
+    "analysis.neighbourhood.max_distance_um": (20.0, ("annotate",)),
+    "analysis.neighbourhood.n_permutations": (50, ("annotate",)),
+    "execution.block_px": (512, ("segment_pack",)),
+    "execution.packs": (3, NOTHING),
+    "execution.workers": (2, NOTHING),
+    "metadata.title": ("A title", ("report",)),
+    "metadata.description": ("Words", ("report",)),
+    "metadata.authors": (({"name": "A. Author"},), ("report",)),
+    "metadata.licence": ("CC0-1.0", ("report",)),
+    "metadata.keywords": (("word",), ("report",)),
+}
+"""Of every option: another value, and the steps that read it first."""
+
+
+def _options(section: BaseModel, prefix: str = "") -> Iterator[str]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from _options(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _settings(**changes: Any) -> dict[str, Any]:
+    made = Settings(samples=Path("samples.tsv")).model_dump(mode="json")
+    for path, value in changes.items():
+        *sections, name = path.split(".")
+        at = made
+        for section in sections:
+            at = at[section]
+        assert name in at
+        at[name] = value
+    return Settings.model_validate(made, strict=False).model_dump(mode="json")
+
+
+HEADER = ImageHeader((2, 1, 3000, 4000), "uint16", ("DAPI", "CD3"), Affine.from_size(0.25))
+
+
+def _sample(header=HEADER, inputs=None, **sheet):
+    files = {"image": "i", "transcripts": "t", "labels": "l"} if inputs is None else inputs
+    return SampleInput(
+        sheet={"sample": "a", "where": "row 2", **sheet},
+        where="row 2",
+        header=header,
+        inputs=files,
+        reader="generic",
+    )
+
+
+def _digests(settings=None, sample=None, reference=None, others=()):
+    samples = {"a": sample or _sample(), **dict(others)}
+    plan = make_plan(settings or _settings(), samples, reference=reference, machine=Machine())
+    return plan.samples["a"].digests | plan.cohort
+
+
+def _after(first):
+    changed = set(first)
+    for step, before in READS.items():  # in the order of the work
+        if changed & set(before):
+            changed.add(step)
+    return changed
+
+
+def _changed(one, other):
+    assert one.keys() == other.keys()
+    return {step for step in one if one[step] != other[step]}
+
+
+def test_every_option_has_a_declared_effect():
+    assert set(_options(Settings(samples=Path("s")))) == set(OPTIONS)
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+def test_an_option_changes_the_steps_that_read_it_and_no_others(path):
+    value, first = OPTIONS[path]
+    settings = _settings() if value is None else _settings(**{path: value})
+    if value is not None:
+        assert settings != _settings()
+    assert _changed(_digests(), _digests(settings)) == _after(first)
+
+
+def test_options_of_a_method_not_chosen_change_nothing():
+    labels = _settings(**{"segmentation.method": "labels"})
+    for path, (value, _) in OPTIONS.items():
+        if path.startswith("segmentation.basins."):
+            other = _settings(**{"segmentation.method": "labels", path: value})
+            assert _changed(_digests(labels), _digests(other)) == set(), path
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [("image", ("import_image",)), ("transcripts", ("import_transcripts",)), ("labels", ())],
+)
+def test_files_change_the_steps_that_read_them(kind, first):
+    inputs = {"image": "i", "transcripts": "t", "labels": "l"}
+    assert _changed(_digests(), _digests(sample=_sample(inputs=inputs | {kind: "other"}))) == _after(first)
+
+
+def test_imported_labels_are_read_by_segmentation():
+    settings = _settings(**{"segmentation.method": "labels"})
+    other = _sample(inputs={"image": "i", "transcripts": "t", "labels": "other"})
+    assert _changed(_digests(settings), _digests(settings, other)) == _after(("segment_pack",))
+
+
+def test_without_transcripts_there_is_no_step_for_them():
+    digests = _digests(sample=_sample(inputs={"image": "i"}))
+    assert "import_transcripts" not in digests
+    assert digests["quantify_pack"] != _digests()["quantify_pack"]
+
+
+def test_where_an_image_lies_changes_what_is_measured():
+    for affine in (Affine.from_size(0.26), Affine.from_size(0.25, origin_x_um=1.0)):
+        header = ImageHeader(HEADER.shape, HEADER.dtype, HEADER.channels, affine)
+        changed = _changed(_digests(), _digests(sample=_sample(header)))
+        assert {"segment_pack", "import_transcripts", "build_table", "build_pyramid"} <= changed
+        assert "import_image" not in changed
+
+
+@pytest.mark.parametrize("column", ["batch", "condition", "image_accession", "omics_accession", "biosample"])
+def test_a_describing_column_changes_the_table(column):
+    assert _changed(_digests(), _digests(sample=_sample(**{column: "x"}))) == _after(("build_table",))
+
+
+def test_a_column_of_the_users_own_changes_the_table():
+    other = _sample(extra={"patient": "7"})
+    assert _changed(_digests(), _digests(sample=other)) == _after(("build_table",))
+
+
+def test_a_reference_changes_the_annotation():
+    assert _changed(_digests(), _digests(reference="r")) == _after(("annotate",))
+    assert _changed(_digests(reference="s"), _digests(reference="r")) == _after(("annotate",))
+
+
+def test_another_sample_changes_the_cohort_only():
+    cohort = _after(("integrate_cohort",))
+    assert _changed(_digests(), _digests(others={"b": _sample()}.items())) == cohort
+    one = _digests(others=[("b", _sample()), ("c", _sample())])
+    other = _digests(others=[("c", _sample()), ("b", _sample())])
+    assert _changed(one, other) == cohort  # rows of the cohort keep the order of the sheet
+
+
+@pytest.mark.parametrize("cores", [1, 128])
+def test_the_machine_changes_no_digest(cores):
+    plan = make_plan(_settings(), {"a": _sample()}, reference=None, machine=Machine(cores=cores))
+    assert plan.samples["a"].digests | plan.cohort == _digests()
+
+
+@pytest.mark.parametrize("step", RESULT_VERSIONS)
+def test_a_new_version_of_a_result_is_another_result(monkeypatch, step):
+    before = _digests()
+    monkeypatch.setitem(RESULT_VERSIONS, step, RESULT_VERSIONS[step] + 1)
+    assert _changed(before, _digests()) == _after((step,))
+
+
+def test_every_step_has_a_digest():
+    assert set(_digests()) == set(READS) == set(RESULT_VERSIONS)
+
+
+def test_equal_values_have_equal_digests_whatever_their_order():
+    assert digest_of({"a": 1, "b": [2.5, None]}) == digest_of({"b": (2.5, None), "a": 1})
+    assert digest_of({"a": 1}) != digest_of({"a": "1"})
+    assert digest_of([1, [2]]) != digest_of([[1], 2])
+    with pytest.raises(ValueError, match="JSON"):
+        digest_of(float("nan"))
+    with pytest.raises(TypeError):
+        digest_of(Path("x"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "store"
+    (root / "c" / "0").mkdir(parents=True)
+    (root / "zarr.json").write_text("{}")
+    (root / "c" / "0" / "0").write_bytes(b"chunk")
+    for path in root.rglob("*"):
+        os.utime(path, ns=(0, 10**18))
+    return root
+
+
+def _rename(folder):
+    (folder / "c" / "0" / "0").rename(folder / "c" / "0" / "1")
+
+
+def _move_up(folder):
+    (folder / "c" / "0" / "0").rename(folder / "c" / "0.0")
+
+
+def _grow(folder):
+    (folder / "zarr.json").write_text("{} ")
+    os.utime(folder / "zarr.json", ns=(0, 10**18))
+
+
+def _touch(folder):
+    os.utime(folder / "zarr.json", ns=(0, 10**18 + 1))
+
+
+def _add(folder):
+    (folder / "c" / "0" / "new").touch()
+
+
+def _remove(folder):
+    (folder / "zarr.json").unlink()
+
+
+@pytest.mark.parametrize("change", [_rename, _move_up, _grow, _touch, _add, _remove])
+def test_a_folder_is_the_files_in_it(folder, change):
+    before = files_digest([folder])
+    assert files_digest([folder]) == before
+    change(folder)
+    assert files_digest([folder]) != before
+
+
+def test_an_empty_folder_inside_is_nothing(folder):
+    before = files_digest([folder])
+    (folder / "empty" / "deeper").mkdir(parents=True)
+    assert files_digest([folder]) == before
+
+
+def test_single_files_in_any_order(folder, tmp_path):
+    files = [folder / "zarr.json", folder / "c" / "0" / "0"]
+    assert files_digest(files) == files_digest(files[::-1])
+    assert files_digest(files) != files_digest(files[:1])
+    assert files_digest([]) == files_digest([])
+
+
+def test_a_link_is_the_file_it_leads_to(folder, tmp_path):
+    link = tmp_path / "link.json"
+    link.symlink_to(folder / "zarr.json")
+    before = files_digest([link])
+    _grow(folder)
+    assert files_digest([link]) != before
