@@ -100,13 +100,14 @@ def cohort_digests(
         made[step] = digest_of([step, RESULT_VERSIONS[step], *parts])
         return made[step]
 
-    tables = {name: digests["assess_quality"] for name, digests in samples.items()}
+    # As lists, because the samples' order is that of the cohort's rows.
+    tables = [[name, digests["assess_quality"]] for name, digests in samples.items()]
     joined = add("integrate_cohort", tables, analysis["integration"])
     analysed = add("analyse", joined, analysis["seed"], analysis["clustering"])
     annotation = {k: v for k, v in analysis["annotation"].items() if k != "reference"}
     annotated = add(
         "annotate", analysed, inputs.get("reference"), annotation, analysis["neighbourhood"], analysis["seed"]
     )
-    pyramids = {name: digests["build_pyramid"] for name, digests in samples.items()}
+    pyramids = [[name, digests["build_pyramid"]] for name, digests in samples.items()]
     add("report", annotated, pyramids, settings["metadata"])
     return made
