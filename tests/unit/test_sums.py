@@ -184,8 +184,8 @@ def test_large_cells_far_from_the_origin_are_exact():
     assert int(sums.shape[0, 0, 5]) == side * sum(i * i for i in index)
     assert int(sums.shape[0, 0, 9]) == sum(index) ** 2
     made = ellipse(sums.shape.sum(axis=1), (1.0, 1.0))
-    # A square of side n has the variance (n^2 - 1) / 12, and a pixel adds 1 / 12.
-    np.testing.assert_allclose(made["major_axis_um"], 4 * side / 12**0.5, rtol=1e-12)
+    # A square of side n has the variance (n^2 - 1) / 12.
+    np.testing.assert_allclose(made["major_axis_um"], 4 * ((side**2 - 1) / 12) ** 0.5, rtol=1e-12)
     assert made["eccentricity"][0] < 1e-5
     merged = merge_sums([{"ids": np.array([1]), **{n: getattr(sums, n) for n in _NAMES}}])
     table = intensity_columns(merged, ["a"], None)
