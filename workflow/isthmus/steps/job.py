@@ -104,6 +104,9 @@ class Job:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         usage = self._meter.stop()
+        missing = [path.name for path in self.outputs if not path.exists()]
+        if error is None and missing:
+            error = RuntimeError(f"the job left no {', '.join(missing)}")
         if error is None:
             sizes = {str(path.relative_to(self.paths.root)): path.stat().st_size for path in self.outputs}
             files = self.n_files + len(sizes)
@@ -207,11 +210,10 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that a job left."""
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(
             where=str(path),
             found=f"a job's record cannot be read ({error})",
             do="run again with `isthmus run`, which repairs it",
         ) from None
-    return dict(value)
