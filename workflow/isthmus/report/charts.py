@@ -82,7 +82,8 @@ class Segment:
 
 def stacked_bars(rows: Mapping[str, Sequence[Segment]], words: str) -> Markup:
     """One bar of 100 % a row, its parts labelled where there is room."""
-    left, width, height, gap = 150, 520, 26, 12
+    left = min(260, 20 + 7 * max((len(name) for name in rows), default=0))
+    width, height, gap = 720 - left, 26, 10
     parts: list[str] = []
     for i, (name, segments) in enumerate(rows.items()):
         top, at, total = i * (height + gap) + 2, float(left), sum(s.value for s in segments) or 1

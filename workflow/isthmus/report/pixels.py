@@ -132,6 +132,15 @@ def painted(values: npt.NDArray[np.integer[Any]], colours: Sequence[str]) -> str
     return _address(image, transparency=0)
 
 
+def picture(pixels: UInt8) -> str:
+    """Grey (y, x) as PNG; colour (y, x, 3) as JPEG of high quality, a tenth of the size for noisy microscopy."""
+    if pixels.ndim == 2:
+        return png(pixels)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=90, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
 def png(pixels: UInt8) -> str:
     """PNG of grey (y, x) or colour (y, x, 3 or 4)."""
     return _address(Image.fromarray(pixels))

@@ -21,9 +21,9 @@ class Line:
 
 
 def settings_lines(settings: Mapping[str, Any]) -> list[Line]:
-    """All options in their order. `samples` has no default and is never marked."""
+    """All options in their order. Where the samples and the results are is no parameter and never marked."""
     defaults = Settings.model_validate({"samples": settings["samples"]}).model_dump(mode="json")
-    defaults["samples"] = settings["samples"]
+    defaults |= {name: settings[name] for name in ("samples", "results")}
     return list(_lines(settings, defaults, 0))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from math import floor, log10
 
 TIMES, DASH = "\u00d7", "\u2013"
-"""The sign between two sizes, and the one for no number."""
+"""The sign between two sizes, and the one between the ends of a range or for no number."""
 
 
 def count(value: float) -> str:
