@@ -1,4 +1,8 @@
-"""Options from a command line, on their way through Snakemake's own: its `--config` turns nested values to text."""
+"""Options from a command line, on their way through Snakemake's own.
+
+Snakemake's `--config` guesses the types of plain values and turns nested ones to text, so ours travel as one nested value
+under a key of its own, each leaf written as JSON.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from typing import Any
 import yaml
 
 from isthmus.config.load import merge, parse_override
+
+_OURS = "isthmus"
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
@@ -21,12 +27,13 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
 
 def to_snakemake(overrides: Mapping[str, Any]) -> list[str]:
     """Arguments after `--config` that `from_snakemake` reads back to equal values."""
-    return [f"{key}={json.dumps(_as_text(value))}" for key, value in overrides.items()]
+    return [f"{_OURS}={json.dumps(_as_text(overrides))}"] if overrides else []
 
 
 def from_snakemake(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What `--config` gave, each text read as YAML again."""
-    return {key: _as_values(value) for key, value in config.items()}
+    """What `--config` gave, each text read as YAML again; ours wins over what the user gave to Snakemake."""
+    given = {key: _as_values(value) for key, value in config.items() if key != _OURS}
+    return merge(given, _as_values(config.get(_OURS, {})))
 
 
 def _as_text(value: Any) -> Any:
