@@ -59,5 +59,10 @@ def min_area_px(
     z, y, x = spacing_um
     if is_volume:
         volume = 4 / 3 * area * sqrt(area / pi)
-        return max(1, ceil(volume / (z * y * x)))
-    return max(1, ceil(area / (y * x)))
+        return _whole_pixels(volume / (z * y * x))
+    return _whole_pixels(area / (y * x))
+
+
+def _whole_pixels(number: float) -> int:
+    """The fewest pixels that are not fewer than this number; 40.000000001 is 40, for sizes are not exact."""
+    return max(1, ceil(number - 1e-6))
