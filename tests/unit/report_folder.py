@@ -200,8 +200,8 @@ def _quality(obs):
     for name in (column for column in obs if column.startswith(("n_", "area", "volume", "nucleus"))):
         edges = np.histogram_bin_edges(obs[name], bins=8)
         metrics[name] = {
-            "before": {"n": len(obs), "min": float(obs[name].min()), "max": float(obs[name].max())},
-            "after": {"n": len(passed), "median": float(passed[name].median())},
+            "before": {"n": len(obs), "min": _known(obs[name].min()), "max": _known(obs[name].max())},
+            "after": {"n": len(passed), "median": _known(passed[name].median())},
             "histogram": {
                 "edges": edges.tolist(),
                 "before": np.histogram(obs[name], edges)[0].tolist(),
@@ -219,6 +219,10 @@ def _quality(obs):
         "missed": {"min_counts": failed, "min_genes": 1, "max_control_fraction": 0},
         "metrics": metrics,
     }
+
+
+def _known(value):
+    return None if np.isnan(value) else float(value)
 
 
 def _write_cohort(paths, obs, *, types, umap, clusters):

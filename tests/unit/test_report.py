@@ -189,6 +189,18 @@ def test_cells_that_failed_are_told_and_none_is_fine(tmp_path):
     )
 
 
+def test_a_sample_without_any_cell(tmp_path):
+    page = page_of(make_results(tmp_path / "r", side=10, cohort=False, failed=0))
+    assert "0 of 0 cells passed" in page.text
+    assert "sample-1-segmentation" in page.ids
+
+
+def test_a_run_in_which_no_cell_passed(tmp_path):
+    page = page_of(make_results(tmp_path / "r", cohort=False, failed=10**6))
+    assert "0 passed quality control" in page.text
+    assert "sample-1-map" not in page.ids
+
+
 def test_volumes_show_their_middle_plane_and_volumes(tmp_path):
     page = page_of(make_results(tmp_path / "r", planes=5))
     assert "middle plane (z = 2)" in page.text

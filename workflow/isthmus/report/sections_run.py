@@ -12,7 +12,7 @@ import numpy as np
 from isthmus.report.colours import UNASSIGNED
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.sections_sample import assigned
-from isthmus.report.text import DASH, count, duration, number, share
+from isthmus.report.text import DASH, count, duration, megabytes, number, share
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,9 @@ def _tiles(run: RunResults) -> list[Tile]:
         tiles += _medians(run)
     n, area = len(run.samples), sum(_area_mm2(sample) for sample in run.samples)
     tiles.append(Tile(count(n), "sample" if n == 1 else "samples", f"{number(area)} mm² imaged"))
-    if run.resources:
-        cpu = sum(row["cpu_s"] for row in run.resources)
-        most = max(row["max_rss_mb"] for row in run.resources)
-        tiles.append(Tile(duration(cpu), "of CPU time", f"largest job {count(most)} MB"))
+    used = resources_section(run)
+    if used.rules:
+        tiles.append(Tile(duration(used.cpu_s), "of CPU time", f"largest job {megabytes(used.max_rss_mb)}"))
     return tiles
 
 
@@ -166,7 +165,7 @@ def _area_mm2(sample: SampleResults) -> float:
 
 
 def resources_section(run: RunResults) -> Use:
-    """Use by rule; only the last end of each job counts, attempts say how often it began."""
+    """Use by rule: of each job the last time that it ended well; attempts say how often it began."""
     last: dict[tuple[str, str, str], Record] = {}
     for row in run.resources:
         if row["status"] == "done":

@@ -197,7 +197,9 @@ def _metrics(quality: Record) -> list[Metric]:
             if metric == name and quality["thresholds"].get(key) is not None
         )
         before = record["before"]
-        constant = number(before["min"]) if before and before.get("min") == before.get("max") else ""
+        if before["min"] is None:
+            continue
+        constant = number(before["min"]) if before["min"] == before["max"] else ""
         found.append(Metric(title, unit, record, bounds, constant))
     return sorted(found, key=lambda metric: metric.constant != "")
 
