@@ -9,6 +9,7 @@ import pytest
 from oracle import cut_labels, cut_records, oracle_labels
 
 from isthmus.blocks.grid import Grid
+from isthmus.segment.forest import grow_forest
 from isthmus.segment.record import BlockRecord
 from isthmus.segment.stitch import keep_ids, label_dtype, stitch
 
@@ -128,14 +129,45 @@ def test_an_exit_outside_the_ring_is_an_error():
     assert cut_labels(landscape, (1, 8, 8), radius_px=(0, 3, 3)).max() == 1
 
 
-@pytest.mark.parametrize("axis", [1, 2])
-def test_a_halo_one_pixel_too_small_is_noticed(axis):
-    halo = [0, 3, 3]
-    halo[axis] = 2
-    assert any(
-        _differs(_random((1, 24, 24), 60000, seed), (1, 8, 8), (0, 3, 3), halo_px=tuple(halo))
-        for seed in range(6)
-    )
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_halo_one_pixel_too_small_is_an_error(axis):
+    landscape, halo = _random((6, 12, 12), 60000), [2, 3, 3]
+    cut_labels(landscape, (2, 6, 6), radius_px=(2, 3, 3), halo_px=tuple(halo))
+    halo[axis] -= 1
+    with pytest.raises(ValueError, match="does not reach"):
+        cut_labels(landscape, (2, 6, 6), radius_px=(2, 3, 3), halo_px=tuple(halo))
+    # Where the halo ends at the image it need not reach.
+    whole = (6, 12, 12)
+    assert cut_labels(landscape, whole, radius_px=(2, 3, 3), halo_px=tuple(halo)).max() > 0
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("end", ["start", "stop"])
+def test_the_margin_is_needed_to_its_last_pixel_and_no_further(axis, end):
+    radius, margin, shape = (2.0, 3.0, 3.0), (2, 3, 3), (12, 24, 24)
+    block = Grid(shape, (4, 8, 8)).block(13)
+    # A peak at the border of the block, and a higher one at just the merge distance outside.
+    landscape = np.zeros(shape, dtype=np.uint16)
+    peak = [6, 12, 12]
+    peak[axis] = block.write.start[axis] if end == "start" else block.write.stop[axis] - 1
+    landscape[tuple(peak)] = 5
+    peak[axis] += -margin[axis] if end == "start" else margin[axis]
+    landscape[tuple(peak)] = 9
+
+    def found(halo, spoil):
+        read = block.write.grown(halo, shape)
+        pixels = landscape[read.slices].copy()
+        if spoil:
+            np.moveaxis(pixels, axis, 0)[[0, -1]] = 0
+        _, roots, exits = grow_forest(
+            pixels, read=read, write=block.write, image_shape=shape, merge_radius_px=radius
+        )
+        return roots.size, exits.tolist()
+
+    right = (0, [int(np.ravel_multi_index(peak, shape))])
+    assert found(margin, spoil=False) == right
+    assert found(margin, spoil=True) == (1, [])
+    assert found(tuple(n + 1 for n in margin), spoil=True) == right
 
 
 def test_a_missing_neighbour_is_an_error():

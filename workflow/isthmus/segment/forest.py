@@ -81,7 +81,7 @@ def grow_forest(
         Row-major index in the image of each pixel, outside the write region, that paths leave to.
     """
     margin = margin_px(image_shape[0] > 1, merge_radius_px)
-    padded = _with_margin(landscape, read=read, write=write, margin=margin)
+    padded = _with_margin(landscape, read=read, write=write, margin=margin, image_shape=image_shape)
     pz, py, px = (int(n) for n in padded.shape)
     shape = (pz, py, px)
     labels = np.full(shape, _OUTSIDE, dtype=np.int32)
@@ -102,7 +102,12 @@ def grow_forest(
 
 
 def _with_margin(
-    landscape: npt.NDArray[np.unsignedinteger], *, read: Region, write: Region, margin: Triple
+    landscape: npt.NDArray[np.unsignedinteger],
+    *,
+    read: Region,
+    write: Region,
+    margin: Triple,
+    image_shape: Triple,
 ) -> npt.NDArray[np.unsignedinteger]:
     """The landscape of the write region and its margin, background beyond the image edge."""
     wanted = Region(
@@ -110,8 +115,8 @@ def _with_margin(
         (write.stop[0] + margin[0], write.stop[1] + margin[1], write.stop[2] + margin[2]),
     )
     shared = wanted.intersection(read)
-    if shared is None:  # pragma: no cover - a write region is never empty
-        raise ValueError(f"read region {read} does not hold write region {write}")
+    if shared is None or shared != write.grown(margin, image_shape):
+        raise ValueError(f"read region {read} does not reach {margin} pixels beyond write region {write}")
     padded = np.zeros(wanted.shape, dtype=landscape.dtype)
     padded[shared.within(wanted)] = landscape[shared.within(read)]
     return padded
