@@ -155,7 +155,11 @@ def write_image_metadata(
     if channels is not None:
         ome["omero"] = {"channels": [_channel(label, i, windows) for i, label in enumerate(channels)]}
     else:
-        ome["image-label"] = {"version": OME_VERSION, "source": {"image": "../../"}}
+        ome["image-label"] = {
+            "version": OME_VERSION,
+            "source": {"image": "../../"},
+            "colors": [{"label-value": 0, "rgba": [0, 0, 0, 0]}],
+        }
     write_group(folder, {"ome": ome, "isthmus": {"affine": affine.numbers()}})
 
 

@@ -72,7 +72,8 @@ def _only_looks(arguments: Sequence[str]) -> bool:
 def _phases(request: Request, run: Run, damages: Sequence[Damage], display: Display, began: float) -> int:
     """What is damaged comes first, by itself: its results come out as they were, so nothing after it is made again."""
     targets = sorted({_seen(target) for damage in damages for target in damage.targets})
-    subprocess.run([*_command(request, []), "--unlock"], check=False, capture_output=True)
+    if any(Path(".snakemake", "locks").glob("*")):  # of a head that was killed: a living one would hold ours
+        subprocess.run([*_command(request, []), "--unlock"], check=False, capture_output=True)
     code = 0
     if targets:
         code = _run_snakemake(_command(request, targets), run, display, began)
