@@ -1,0 +1,234 @@
+"""Kill anything at any time, run again: the same values, no old process alive, no second writer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import compare
+import psutil
+import pytest
+from conftest import Copy, Finished
+from study import SNAKEFILE, Study, command, environment, journal_lines
+
+pytestmark = pytest.mark.slow
+
+PATIENCE_S = 120.0
+GONE_WITHIN_S = 5.0
+GOAL = ["a/cells.h5ad"]
+Fresh = Callable[..., Study]
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Wait until something is so; the run must not end before."""
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert process.poll() is None, f"the run ended with {process.returncode}: {process.communicate()}"
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def is_running(study: Study, job: str) -> bool:
+    """Whether the last line of a job's history says that it runs."""
+    try:
+        lines = (study.results / "work" / "jobs" / f"{job}.jsonl").read_text().splitlines()
+        return bool(json.loads(lines[-1])["status"] == "running")
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def start_until(study: Study, job: str, *, blocks: int = 0) -> subprocess.Popen[str]:
+    """Start a run and wait until a job of it runs and has finished some blocks."""
+    step = job.split(".", maxsplit=1)[0]
+    before = journal_lines(study.results, step)
+    process = study.start(until=GOAL)
+    wait_for(lambda: is_running(study, job), process)
+    if blocks:
+        wait_for(
+            lambda: journal_lines(study.results, step) >= before + blocks or not is_running(study, job),
+            process,
+        )
+    return process
+
+
+def processes_of(study: Study) -> list[psutil.Process]:
+    """Everything that works in the folder of a study."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()) == study.folder and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def assert_all_gone(study: Study) -> None:
+    until = time.monotonic() + GONE_WITHIN_S
+    while time.monotonic() < until and processes_of(study):
+        time.sleep(0.05)
+    left = [(process.pid, process.cmdline()) for process in processes_of(study)]
+    assert left == []
+
+
+def assert_ends_well(study: Study, good: Path) -> None:
+    """Run again to the end: values of an undisturbed run, and not many blocks twice."""
+    ended = study.run(until=GOAL)
+    assert ended.code == 0, ended.text
+    assert "Traceback" not in ended.text
+    compare.assert_same_sample(good, study.results, seams=True)
+    for step in ("segment_pack", "quantify_pack"):
+        # Two workers and their parent may each have had a block in hand when they were stopped.
+        assert 12 <= journal_lines(study.results, step) <= 12 + 3
+    assert not (study.results / "work" / "head.json").exists()
+
+
+def test_ctrl_c_in_both_passes(small_run: Finished, fresh: Fresh) -> None:
+    study = fresh("a")
+    for job in ("segment_pack.a.1-of-2", "quantify_pack.a.2-of-2"):
+        process = start_until(study, job, blocks=1)
+        os.kill(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 1, said
+        assert "interrupted; run again to go on where it stopped" in said
+        assert "Traceback" not in said
+        assert_all_gone(study)
+        assert not (study.results / "a" / "cells.h5ad").exists()
+        assert not (study.results / "work" / "head.json").exists()
+        assert list((study.results / "work" / "errors").glob("*")) == []
+    assert_ends_well(study, small_run.results)
+
+
+def test_kill_of_everything_at_four_steps(small_run: Finished, fresh: Fresh) -> None:
+    study = fresh("a")
+    for job, blocks in (
+        ("import_image.a", 0),
+        ("segment_pack.a.1-of-2", 2),
+        ("quantify_pack.a.1-of-2", 2),
+        ("build_table.a", 0),
+    ):
+        process = start_until(study, job, blocks=blocks)
+        for victim in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+            try:
+                victim.kill()
+            except psutil.NoSuchProcess:
+                continue
+        process.communicate(timeout=10)
+        assert_all_gone(study)
+    assert_ends_well(study, small_run.results)
+
+
+def test_kill_of_the_head_takes_all_with_it(small_run: Finished, fresh: Fresh) -> None:
+    """Only `isthmus run` dies: by kill -9, and by the signal that a closed terminal or a shutdown sends."""
+    study = fresh("a")
+    for job, number in (
+        ("segment_pack.a.1-of-2", signal.SIGKILL),
+        ("segment_pack.a.2-of-2", signal.SIGTERM),
+        ("quantify_pack.a.1-of-2", signal.SIGHUP),
+    ):
+        process = start_until(study, job)
+        os.kill(process.pid, number)
+        process.wait(timeout=30)
+        assert_all_gone(study)
+    assert_ends_well(study, small_run.results)
+
+
+def test_kill_of_snakemake_takes_all_with_it(small_run: Finished, fresh: Fresh) -> None:
+    study = fresh("a")
+    process = start_until(study, "quantify_pack.a.1-of-2")
+    snakemake = next(
+        child for child in psutil.Process(process.pid).children() if "snakemake" in " ".join(child.cmdline())
+    )
+    snakemake.kill()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode in (1, 2), said
+    assert "Traceback" not in said
+    assert_all_gone(study)
+    assert_ends_well(study, small_run.results)
+
+
+def workers_of(study: Study, job: str) -> list[psutil.Process]:
+    """Worker processes of the job that runs: the children of its fork server."""
+    try:
+        lines = (study.results / "work" / "jobs" / f"{job}.jsonl").read_text().splitlines()
+        parent = psutil.Process(json.loads(lines[-1])["pid"])
+        return [worker for child in parent.children() for worker in child.children()]
+    except (OSError, ValueError, IndexError, KeyError, psutil.Error):
+        return []
+
+
+def test_kill_of_a_worker_is_overcome(small_run: Finished, fresh: Fresh) -> None:
+    study = fresh("a")
+    process = study.start(until=GOAL)
+    for job in ("segment_pack.a.1-of-2", "quantify_pack.a.1-of-2"):
+        found: list[psutil.Process] = []
+        wait_for(lambda job=job, found=found: found.extend(workers_of(study, job)) or found, process)
+        found[0].kill()
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    compare.assert_same_sample(small_run.results, study.results, seams=True)
+    assert_all_gone(study)
+
+
+def test_a_second_run_in_the_same_results_refuses(small_run: Finished, copied: Copy) -> None:
+    study = copied(small_run)
+    process = study.start()
+    wait_for((study.results / "work" / "head.json").exists, process)
+    second = study.run()
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    assert second.code == 1, second.text
+    assert len(second.faults) == 1
+    assert "another run is under way here" in second.faults[0]
+    assert second.out == ""
+
+
+def test_isthmus_does_not_break_into_a_run_of_snakemake(fresh: Fresh) -> None:
+    """Plain snakemake works in the folder: `isthmus run` must not write beside it."""
+    study = fresh("a")
+    words = ["snakemake", "--snakefile", SNAKEFILE, "--configfile", study.config, "--cores", "2"]
+    words += ["--profile", SNAKEFILE.parents[1] / "profiles" / "default", *study_targets(study)]
+    process = subprocess.Popen(
+        [str(word) for word in words],
+        cwd=study.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        wait_for(lambda: is_running(study, "import_image.a"), process)
+        second = study.run(until=GOAL)
+        assert second.code == 1, second.text
+        assert len(second.faults) == 1, second.text
+        assert process.wait(timeout=PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+    for rule in ("import_image.a", "segment_pack.a.1-of-2"):
+        history = (study.results / "work" / "jobs" / f"{rule}.jsonl").read_text()
+        assert history.count('"running"') == 1, "two writers"
+
+
+def study_targets(study: Study) -> list[Path]:
+    return [study.results.relative_to(study.folder) / path for path in GOAL]
+
+
+def test_snakemake_after_a_kill_says_what_to_do(small_run: Finished, fresh: Fresh) -> None:
+    """What `isthmus run` leaves behind when killed, plain snakemake goes on with after --unlock."""
+    study = fresh("a")
+    process = start_until(study, "segment_pack.a.1-of-2", blocks=1)
+    for victim in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+        victim.kill()
+    process.communicate(timeout=10)
+    words = ["snakemake", "--snakefile", SNAKEFILE, "--configfile", study.config, "--cores", "2"]
+    words += ["--profile", SNAKEFILE.parents[1] / "profiles" / "default"]
+    command([*map(str, words), "--unlock"], study.folder)
+    ended = command([*map(str, words), *map(str, study_targets(study))], study.folder)
+    assert ended.code == 0, ended.text
+    compare.assert_same_sample(small_run.results, study.results, seams=True)

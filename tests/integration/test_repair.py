@@ -1,0 +1,135 @@
+"""What came to harm in a finished run is found and made again, and nothing else is."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import compare
+import pytest
+from conftest import Copy, Finished
+from study import Study, jobs_done, journal_lines
+
+pytestmark = pytest.mark.slow
+
+Harm = Callable[[Path], object]
+
+
+def a_shard(array: Path) -> Path:
+    """The largest stored object of an array."""
+    return max(
+        (path for path in (array / "c").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
+    )
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    """Change one byte, keep size and modification time."""
+    import os
+
+    stat, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def labels_shard(results: Path, name: str) -> Path:
+    return a_shard(results / "a" / "image.ome.zarr" / "labels" / name / "0")
+
+
+def repaired(study: Study, good: Path) -> tuple[Counter[str], dict[str, int]]:
+    """Run again; the results must be equal. Returns the jobs that ran and the blocks that were computed."""
+    blocks = {step: journal_lines(study.results, step) for step in ("segment_pack", "quantify_pack")}
+    began = time.time()
+    ended = study.run()
+    assert ended.code == 0, ended.text
+    assert "Traceback" not in ended.text
+    compare.assert_same_sample(good, study.results, seams=True)
+    compare.assert_same_table(
+        *(compare.anndata.read_h5ad(r / "cohort" / "cells.h5ad") for r in (good, study.results))
+    )
+    return jobs_done(study.results, began), {
+        step: journal_lines(study.results, step) - n for step, n in blocks.items()
+    }
+
+
+def test_label_shards(small_run: Finished, copied: Copy) -> None:
+    """One shard gone, one cut, one with a wrong byte: three blocks are made again."""
+    study = copied(small_run)
+    labels_shard(study.results, "cells").unlink()
+    flip(labels_shard(study.results, "nuclei"))
+    jobs, blocks = repaired(study, small_run.results)
+    assert set(jobs) == {"quantify_pack"}
+    assert blocks["segment_pack"] == 0
+    assert 1 <= blocks["quantify_pack"] <= 2
+
+
+def test_a_truncated_local_shard_and_a_pyramid_level(small_run: Finished, copied: Copy) -> None:
+    study = copied(small_run)
+    truncate(a_shard(study.results / "work" / "a" / "local_labels.zarr"))
+    a_shard(study.results / "a" / "image.ome.zarr" / "1").unlink()
+    jobs, blocks = repaired(study, small_run.results)
+    assert set(jobs) == {"segment_pack", "build_pyramid"}
+    assert blocks == {"segment_pack": 1, "quantify_pack": 0}
+
+
+def test_an_image_shard(small_run: Finished, copied: Copy) -> None:
+    study = copied(small_run)
+    truncate(a_shard(study.results / "a" / "image.ome.zarr" / "0"))
+    jobs, blocks = repaired(study, small_run.results)
+    assert jobs["import_image"] == 1
+    assert blocks == {"segment_pack": 0, "quantify_pack": 0}
+
+
+def test_pack_records_and_tables(small_run: Finished, copied: Copy) -> None:
+    study = copied(small_run)
+    (study.results / "work" / "a" / "segment_pack" / "1-of-2.json").unlink()
+    truncate(study.results / "work" / "a" / "quantify_pack" / "2-of-2.json")
+    truncate(study.results / "a" / "cells.h5ad")
+    jobs, blocks = repaired(study, small_run.results)
+    assert blocks == {"segment_pack": 0, "quantify_pack": 0}
+    assert jobs == {"segment_pack": 1, "quantify_pack": 1, "assess_quality": 1}
+
+
+def test_results_that_no_rule_names(small_run: Finished, copied: Copy) -> None:
+    """transcripts.parquet, the metadata of the image and the report's companion."""
+    study = copied(small_run)
+    truncate(study.results / "a" / "transcripts.parquet")
+    (study.results / "a" / "image.ome.zarr" / "zarr.json").unlink()
+    (study.results / "report.html").unlink()
+    jobs, blocks = repaired(study, small_run.results)
+    assert blocks == {"segment_pack": 0, "quantify_pack": 0}
+    assert {"build_table", "build_pyramid", "report"} <= set(jobs)
+    assert (study.results / "a" / "image.ome.zarr" / "zarr.json").exists()
+
+
+def test_garbage_where_notes_are_kept(small_run: Finished, copied: Copy) -> None:
+    study = copied(small_run)
+    work = study.results / "work"
+    (study.results / "plan.json").write_text('{"version": 1, "samp')
+    for path in (
+        work / "a" / "segment_pack" / "journal" / "1-of-2.jsonl",
+        work / "jobs" / "build_table.a.jsonl",
+    ):
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([b"\xff\xfe{garbage\n", *lines, b'"text"\n', b'{"block": 1, "dig']))
+    (work / "head.json").write_text("garbage")
+    jobs, blocks = repaired(study, small_run.results)
+    assert blocks == {"segment_pack": 0, "quantify_pack": 0}
+    assert jobs == {}
+
+
+def test_an_image_shard_is_repaired_before_new_work_reads_it(small_run: Finished, copied: Copy) -> None:
+    """A damaged level 0 under a changed option: the new segmentation must not read the damage."""
+    study = copied(small_run)
+    truncate(a_shard(study.results / "a" / "image.ome.zarr" / "0"))
+    ended = study.run(sets={"segmentation.basins.sensitivity": 0.55}, until=["a/cells.h5ad"])
+    assert ended.code == 0, ended.text
+    ended = study.run(until=["a/cells.h5ad"])
+    assert ended.code == 0, ended.text
+    compare.assert_same_sample(small_run.results, study.results, seams=True)
