@@ -43,6 +43,14 @@ def test_packs_may_be_cut_anew(tmp_path):
     assert summary.computed == (3, 4)
 
 
+def test_a_pack_checks_its_own_blocks_only(tmp_path, monkeypatch):
+    _run(tmp_path, range(9), writer="1-of-1")
+    read = []
+    monkeypatch.setattr("isthmus.packs.journal.file_crc", lambda path: read.append(path.name))
+    Journal(tmp_path / "journal", tmp_path).finished("now", {4, 5})
+    assert sorted(read) == ["4", "5"]
+
+
 def test_another_digest_is_another_result(tmp_path):
     _run(tmp_path, range(3))
     assert _run(tmp_path, range(3), digest="other").computed == (0, 1, 2)

@@ -75,8 +75,7 @@ def run_pack(
     UserError
         A block failed; every other block of the pack is done and journaled.
     """
-    finished = journal.finished(digest)
-    entries = {block: finished[block] for block in blocks if block in finished}
+    entries = journal.finished(digest, set(blocks))
     todo = [block for block in blocks if block not in entries]
     log.info("%s: %d blocks, %d already done", writer, len(blocks), len(entries))
     failures: dict[int, BaseException] = {}

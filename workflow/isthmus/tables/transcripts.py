@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from isthmus.errors import UserError
+
 COMPARTMENTS = ("none", "nucleus", "cytoplasm")
 
 Record = dict[str, npt.NDArray[Any]]
@@ -43,16 +45,24 @@ def scatter(folder: Path, n_rows: int, records: Iterable[Record]) -> Assignment:
 
 
 def with_cells(batches: Iterable[pa.RecordBatch], assignment: Assignment) -> Iterator[pa.RecordBatch]:
-    """Add the columns instance_id and compartment."""
-    row = 0
+    """Add the columns instance_id and compartment; rows must be as many as were binned."""
+    row, n_rows = 0, assignment.instance_id.size
     names = pa.array(COMPARTMENTS)
     for batch in batches:
         ids = np.array(assignment.instance_id[row : row + batch.num_rows])
         codes = np.array(assignment.compartment[row : row + batch.num_rows])
         row += batch.num_rows
+        if row > n_rows:
+            break
         compartment = pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), names)
         columns = [*batch.columns, pa.array(ids), compartment]
         yield pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, "instance_id", "compartment"])
+    if row != n_rows:
+        raise UserError(
+            where="transcripts",
+            found=f"the files hold {'more' if row > n_rows else 'fewer'} rows than when they were imported ({n_rows})",
+            do="leave inputs alone during a run, and run again",
+        )
 
 
 class TranscriptWriter:
