@@ -1,6 +1,7 @@
 """Options from a command line, on their way through Snakemake's own.
 
-Snakemake's `--config` guesses the types of plain values and turns nested ones to text, so ours travel as one nested value
+Snakemake guesses the types of plain values after `--config` and turns nested ones to text, so ours travel as one nested
+value
 under a key of its own, each leaf written as JSON.
 """
 

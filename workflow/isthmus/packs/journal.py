@@ -65,16 +65,19 @@ class Journal:
         self.folder = folder
         self.root = root
 
-    def finished(self, digest: str, blocks: Collection[int] | None = None) -> dict[int, Entry]:
+    def finished(
+        self, digest: str, blocks: Collection[int] | None = None, *, look_at_files: bool = True
+    ) -> dict[int, Entry]:
         """An intact entry of each block (of these, or of all) that was computed under this digest.
 
-        Checking an entry reads all its files, so a pack asks for its own blocks only.
+        Checking an entry reads all its files, so a pack asks for its own blocks only, and who needs no more than the
+        records does not look at files.
         """
         found: dict[int, Entry] = {}
         for entry in self._entries():
             # Another writer may have mended what has come to harm, so one damaged entry settles nothing.
             wanted = entry.digest == digest and (blocks is None or entry.block in blocks)
-            if wanted and entry.block not in found and self._intact(entry):
+            if wanted and entry.block not in found and self._intact(entry, look_at_files):
                 found[entry.block] = entry
         return found
 
