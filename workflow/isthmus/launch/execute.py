@@ -86,12 +86,13 @@ def _seen(path: Path) -> str:
 
 
 def _command(request: Request, targets: Sequence[str]) -> list[str]:
-    command = [sys.executable, "-m", "snakemake", *targets]
+    command = [sys.executable, "-m", "snakemake"]
+    if request.overrides:
+        # first, because it takes all words up to the next option, and those at the end are targets
+        command += ["--config", *to_snakemake(request.overrides)]
     command += ["--snakefile", str(SNAKEFILE), "--configfile", str(request.config.resolve())]
     command += ["--profile", str(request.profile), "--cores", str(request.cores)]
-    if request.overrides:
-        command += ["--config", *to_snakemake(request.overrides)]
-    return [*command, *request.arguments]
+    return [*command, *targets, *request.arguments]
 
 
 def _run_snakemake(command: Sequence[str], run: Run, display: Display, began: float) -> int:
