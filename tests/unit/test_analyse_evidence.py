@@ -9,7 +9,6 @@ see. Here the trials run small; the whole tables come from
 where FOLDER holds the data set `xenium_breast_small` (`isthmus fetch xenium_breast_small`).
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -225,8 +224,7 @@ def small_trial(frame, atlases):
 
 
 def demo_folder() -> Path:
-    place = os.environ.get("ISTHMUS_DATA")
-    return (Path(place) if place else REPOSITORY / ".cache" / "isthmus" / "data") / "xenium_breast_small"
+    return REPOSITORY / ".cache" / "isthmus" / "data" / "xenium_breast_small"
 
 
 def demo_reference(folder: Path) -> pd.DataFrame:

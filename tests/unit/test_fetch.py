@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -292,9 +293,8 @@ def test_file_that_is_no_catalogue(tmp_path, text):
 
 
 def test_place_of_the_data(tmp_path, monkeypatch, listed):
-    monkeypatch.delenv("ISTHMUS_DATA", raising=False)
     assert data_folder("small") == CATALOGUE.parents[1] / ".cache" / "isthmus" / "data" / "small"
-    monkeypatch.setenv("ISTHMUS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(sys.modules["isthmus.fetch.fetch"], "DATA", tmp_path / "data")
     assert data_folder("small") == tmp_path / "data" / "small"
     (before,) = list_datasets(listed)
     assert not before.present

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from isthmus.fetch.download import download
 from isthmus.fetch.files import is_intact, sha256_of, write_text_whole
 from isthmus.fetch.unpack import unpack
 
-PLACE_VARIABLE = "ISTHMUS_DATA"
+DATA = CATALOGUE.parents[1] / ".cache" / "isthmus" / "data"
 README = "README.txt"
 SAMPLE_SHEET = "samples.tsv"
 
@@ -37,10 +36,8 @@ def list_datasets(catalogue: Path = CATALOGUE) -> list[DatasetSummary]:
 
 
 def data_folder(name: str) -> Path:
-    """Where a data set lies unless told otherwise: $ISTHMUS_DATA/<name>, or .cache of the repository."""
-    place = os.environ.get(PLACE_VARIABLE)
-    root = Path(place) if place else CATALOGUE.parents[1] / ".cache" / "isthmus" / "data"
-    return root / name
+    """Where a data set lies unless told otherwise; the configurations of the demos look there."""
+    return DATA / name
 
 
 def fetch(name: str, *, into: Path | None = None, catalogue: Path = CATALOGUE) -> Path:
@@ -73,7 +70,7 @@ def fetch(name: str, *, into: Path | None = None, catalogue: Path = CATALOGUE) -
             write_text_whole(folder / SAMPLE_SHEET, sample_sheet_text(dataset))
     except OSError as error:
         found = f"folder '{folder}' cannot be written ({error.strerror or error})"
-        do = f"choose another place with {PLACE_VARIABLE}"
+        do = "choose another place with --into"
         raise UserError(where=where, found=found, do=do) from error
     return folder
 
