@@ -83,6 +83,18 @@ def test_a_file_where_there_should_be_none_drops_the_block(tmp_path):
     assert journal.finished("now") == {}
 
 
+def test_who_needs_records_only_reads_no_files_but_trusts_no_harmed_record(tmp_path):
+    journal = _journal(tmp_path)
+    for block in range(3):
+        _add(journal, "1-of-1", block)
+    (tmp_path / "labels" / "1").unlink()
+    assert sorted(journal.finished("now", look_at_files=False)) == [0, 1, 2]
+    assert sorted(journal.finished("now", {1, 2})) == [2]
+    path = journal.folder / "1-of-1.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert sorted(journal.finished("now", look_at_files=False)) == [0, 1]
+
+
 @pytest.mark.parametrize("harm", ["missing", "truncated", "altered"])
 def test_a_harmed_record_drops_its_block(tmp_path, harm):
     journal = _journal(tmp_path)
