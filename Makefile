@@ -13,7 +13,7 @@ TYPED := workflow/isthmus $(wildcard workflow/scripts)
 PYTHON_CODE := workflow tests envs
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
 
-.PHONY: help setup demo test test-slow test-all check config lock clean
+.PHONY: help setup demo figure test test-slow test-all check config lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ demo: setup  ## fetch real demo data, run the imaging transcriptomics use case, 
 	isthmus fetch xenium_breast_small
 	isthmus run $(DEMO)
 	@echo "The report: $(CURDIR)/results/imaging_transcriptomics/report.html"
+
+figure: setup  ## the picture of the README, from the results of the demo
+	python -P -m isthmus.report.figure results/imaging_transcriptomics docs/images/demo.png
 
 test: setup  ## the fast tests: units, properties, one run end to end
 	pytest -m "not slow and not slurm"

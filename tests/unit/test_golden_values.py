@@ -1,0 +1,136 @@
+"""Values that only a new result version may change.
+
+A step's result is found again by its digest, and the digest holds a version number, not the code. So a change of the
+code that changes values must raise the number: this is the test that says so. After raising it, write the new line that
+the failure shows into GOLDEN.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from block_store import Finished, PixelsAreLandscape, run_blocks
+from synthetic import Tissue
+
+from isthmus.image.affine import Affine
+from isthmus.image.pyramid import halve
+from isthmus.image.survey import ChannelSurvey
+from isthmus.plan.digests import RESULT_VERSIONS
+from isthmus.quantify.points import write_run
+from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
+from isthmus.tables.cells import cell_index, make_table
+from isthmus.tables.counts import count_tables
+from isthmus.tables.merge import merge_counts
+
+SHAPE = (220, 260)
+N_GENES = 7
+
+GOLDEN = {
+    "survey_image": (1, "1cc5270937fc008b"),
+    "segment_pack": (1, "ea5667e62041ff85"),
+    "stitch_labels": (1, "bcfd84c4fb300b58"),
+    "quantify_pack": (1, "de31ff1c8c3a8e90"),
+    "build_pyramid": (1, "fa81a65e4d60fea2"),
+    "build_table": (1, "523563cc13501b03"),
+}
+
+
+@pytest.fixture(scope="module")
+def image() -> npt.NDArray[np.uint16]:
+    return np.concatenate(
+        [Tissue(seed=seed, pitch_px=18, radius_px=(4.5, 8.5)).image(SHAPE) for seed in (1, 2)]
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(image: npt.NDArray[np.uint16], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Both passes with a method that never changes, so that each step has values of its own."""
+    folder = tmp_path_factory.mktemp("golden")
+    points = Tissue(seed=1, pitch_px=18, radius_px=(4.5, 8.5)).transcripts(SHAPE, n_genes=N_GENES)
+    n = points["y"].size
+    columns = {"row": np.arange(n), "z": np.zeros(n, np.int32), "qv": np.where(np.arange(n) % 9, 30.0, 10.0)}
+    columns |= {name: points[name].astype(np.int32) for name in ("y", "x", "gene")}
+    columns["qv"] = columns["qv"].astype(np.float32)
+    (folder / "points").mkdir()
+    write_run(folder / "points" / "run-0000.arrow", columns, 2)
+    return run_blocks(
+        folder,
+        image,
+        (1, 128, 128),
+        method=PixelsAreLandscape(merge_radius_px=(0.0, 6.0, 6.0), above=400),
+        min_area_px=24,
+        spacing_um=(1.0, 0.5, 0.5),
+        points=folder / "points",
+        n_features=N_GENES,
+    )
+
+
+def found(step: str, finished: Finished, image: npt.NDArray[np.uint16]) -> str:
+    """Digest of what a step makes of the image."""
+    survey = ChannelSurvey(np.bincount(image[0].reshape(-1), minlength=65_536).astype(np.int64))
+    if step == "survey_image":
+        return _digest(np.array([survey.percentile(q) for q in (0.1, 1, 25, 50, 99, 99.9)]))
+    if step == "segment_pack":
+        parameters = derive_parameters(BasinsSettings(), pixel_size_um=(1.0, 0.5, 0.5), survey=survey)
+        return _digest(BasinsMethod(channel=0, parameters=parameters).landscape(image[0]))
+    if step == "stitch_labels":
+        return _digest(finished.nuclei)
+    if step == "quantify_pack":
+        names = ("ids", "shape", "bounds", "intensity", "extremes")
+        return _digest(finished.cells, finished.counts, *(getattr(finished.sums, name) for name in names))
+    if step == "build_pyramid":
+        return _digest(halve(image[0], "mean"), halve(finished.cells, "nearest"))
+    return _table(finished)
+
+
+def _table(finished: Finished) -> str:
+    genes = [f"gene_{k}" for k in range(N_GENES)]
+    counts = count_tables(
+        merge_counts(finished.records),
+        ids=finished.sums.ids,
+        features=genes,
+        control_patterns=["gene_6"],
+        index=cell_index("golden", finished.sums),
+    )
+    table = make_table(
+        finished.sums,
+        counts,
+        sample="golden",
+        channels=["a", "b"],
+        affine=Affine.from_size(0.5, 100.0, 50.0),
+        z_step_um=1.0,
+        is_volume=False,
+        columns={},
+        record={},
+    )
+    numbers = table.obs.drop(columns=["region", "sample", "touches_seam"]).to_numpy(np.float64)
+    floats = [numbers, table.obsm["intensity"].to_numpy(), table.obsm["spatial"]]
+    # Nine digits: the last ones of a square root or an arc tangent may differ between machines.
+    texts = ["\n".join(f"{value:.9g}" for value in part.reshape(-1)) for part in floats]
+    return _digest(table.X.toarray(), np.frombuffer("\n".join(texts).encode(), dtype=np.uint8))
+
+
+def _digest(*arrays: npt.NDArray[np.generic]) -> str:
+    summed = hashlib.sha256()
+    for array in arrays:
+        summed.update(f"{array.dtype.kind}{array.shape}".encode())
+        summed.update(
+            np.ascontiguousarray(array.astype(np.int64) if array.dtype.kind in "biu" else array).tobytes()
+        )
+    return summed.hexdigest()[:16]
+
+
+@pytest.mark.parametrize("step", GOLDEN)
+def test_values_change_only_with_the_version(step, finished, image):
+    now = (RESULT_VERSIONS[step], found(step, finished, image))
+    assert GOLDEN[step] == now, (
+        f'values of {step} changed: raise its result version, then note "{step}": {now}'
+    )
+
+
+def test_the_sample_is_worth_it(finished):
+    assert finished.lookup.n_instances > 100
+    assert finished.counts[:, 4].sum() > 50  # some are of low quality
