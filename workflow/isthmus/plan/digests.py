@@ -49,7 +49,7 @@ def sample_digests(
     inputs
         Digest of the files of `image`, and of `transcripts` and `labels` where there are any.
     geometry
-        Window, affine, z step, channels and block size: keys `window`, `affine`, `z_step_um`, `channels`, `block_px`.
+        Keys `window`, `affine`, `z_step_um`, `spacing_um`, `channels` and `block_px`.
     sheet
         The columns of the sample sheet that describe the sample in the tables.
     """
@@ -67,7 +67,15 @@ def sample_digests(
     image = add("import_image", inputs["image"], geometry["window"], geometry["channels"])
     survey = add("survey_image", image)
     source = inputs["labels"] if method == "labels" else survey
-    segment = add("segment_pack", source, geometry["window"], method, options, place, geometry["block_px"])
+    segment = add(
+        "segment_pack",
+        source,
+        geometry["window"],
+        method,
+        options,
+        geometry["spacing_um"],
+        geometry["block_px"],
+    )
     stitch = add("stitch_labels", segment, stitching)
     points = None
     if "transcripts" in inputs:
@@ -76,7 +84,7 @@ def sample_digests(
     controls = measured.pop("control_patterns")
     quantify = add("quantify_pack", stitch, image, points, settings["cells"], measured)
     add("build_pyramid", quantify, place)
-    table = add("build_table", quantify, controls, dict(sheet))
+    table = add("build_table", quantify, controls, place, dict(sheet))
     add("assess_quality", table, settings["analysis"]["quality"])
     return made
 

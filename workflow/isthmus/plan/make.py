@@ -93,6 +93,7 @@ def _plan_sample(
             "window": [window.start, window.stop],
             "affine": header.affine.numbers(),
             "z_step_um": header.z_step_um,
+            "spacing_um": (header.z_step_um, *header.affine.pixel_size_um),
             "channels": header.channels,
             "block_px": block_px,
         },

@@ -15,7 +15,7 @@ from isthmus.image.ome_zarr import create_level, write_image_metadata, write_lab
 from isthmus.image.pyramid import HalvingJob, How, halve_shard, level_factors, level_shape
 from isthmus.packs.pool import run_tasks
 from isthmus.steps.job import Job, read_json
-from isthmus.steps.stitch_labels import LABELS
+from isthmus.steps.quantify_pack import LABELS
 from isthmus.steps.stored import describe_shards
 
 log = logging.getLogger(__name__)
@@ -52,8 +52,9 @@ def build_pyramid(job: Job, *, workers: int) -> None:
         channels=plan.channels,
         windows=windows,
     )
-    shards = describe_shards(job.paths.root, *levels)
-    job.n_files += len(shards) + 4
+    groups = [paths.image, paths.labels, *(paths.labels / name for name in LABELS)]
+    shards = describe_shards(job.paths.root, *levels, *(group / "zarr.json" for group in groups))
+    job.n_files += len(shards)
     job.write_record(paths.record("build_pyramid"), {"levels": len(factors), "shards": shards})
 
 

@@ -105,15 +105,26 @@ def _save_histograms(path: Path, histograms: npt.NDArray[np.int64]) -> None:
 
 
 def _put_in_place(new: Path, image: Path, digest: str) -> None:
-    """Make the new level 0 the image's. Labels and other levels stay only if they belong to the same pixels."""
-    old = image / "0"
-    try:
-        same = zarr.open_array(old, mode="r").attrs.get("isthmus", {}).get("digest") == digest
-    except (OSError, ValueError, KeyError):
-        same = False
-    if same:
-        shutil.rmtree(old)
+    """Make the new level 0 the image's. Labels and other levels stay only if they belong to the same pixels.
+
+    Killed between two of these steps, it finds out the same when it runs again.
+    """
+    level, aside = image / "0", image / "0.old"
+    if digest in (_digest_of(level), _digest_of(aside)):
+        if level.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+            level.rename(aside)
     elif image.exists():
         shutil.rmtree(image)
     image.mkdir(parents=True, exist_ok=True)
-    new.rename(old)
+    new.rename(level)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _digest_of(level: Path) -> str:
+    """What the pixels of an array depend on, as the import noted it; empty where there is none."""
+    try:
+        noted = zarr.open_array(level, mode="r").attrs.get("isthmus", {})
+    except (OSError, ValueError, KeyError):
+        return ""
+    return str(noted.get("digest", "")) if isinstance(noted, dict) else ""

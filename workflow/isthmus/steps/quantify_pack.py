@@ -5,17 +5,25 @@ from __future__ import annotations
 from functools import partial
 
 from isthmus.errors import UserError, did_you_mean
-from isthmus.packs.journal import Journal
+from isthmus.packs.journal import Journal, WrittenFile
 from isthmus.packs.runner import run_pack
 from isthmus.quantify.block import QuantifyJob, quantify_block
+from isthmus.segment.stitch import label_dtype
 from isthmus.steps.job import Job, read_json
+from isthmus.steps.label_array import ensure_label_array
 from isthmus.steps.sheet import settings_of
 from isthmus.steps.stored import as_record
+
+LABELS = ("nuclei", "cells")
 
 
 def quantify_pack(job: Job, *, workers: int) -> None:
     """Quantify the pack's blocks that the journal does not hold yet."""
     paths = job.sample_paths
+    dtype = label_dtype(read_json(paths.record("stitch_labels"))["max_id"])
+    for name in LABELS:
+        lock = paths.work / f"{name}.lock"
+        ensure_label_array(paths.labels / name / "0", job.sample.grid, dtype, lock=lock, digest=job.digest)
     summary = run_pack(
         partial(quantify_block, _block_job(job)),
         job.sample.blocks_of(job.pack),
@@ -26,6 +34,7 @@ def quantify_pack(job: Job, *, workers: int) -> None:
         preload=("isthmus.quantify.block", "isthmus.quantify.warm"),
     )
     files = [file for entry in summary.entries.values() for file in entry.files]
+    files += [WrittenFile.of(job.paths.root, paths.labels / name / "0" / "zarr.json") for name in LABELS]
     job.n_files += len(files) + 2
     job.write_record(
         paths.pack_record("quantify_pack", job.pack),

@@ -1,37 +1,28 @@
-"""stitch_labels: final ids for all blocks, and empty arrays for the final label images."""
+"""stitch_labels: final ids for all blocks."""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-import zarr
-
-from isthmus.blocks.grid import Triple
 from isthmus.blocks.lookup import write_lookup
 from isthmus.errors import UserError
-from isthmus.image.ome_zarr import create_level
 from isthmus.packs.journal import Journal
 from isthmus.segment.methods import min_area_px
 from isthmus.segment.record import BlockRecord
-from isthmus.segment.stitch import Lookup, keep_ids, label_dtype, stitch
+from isthmus.segment.stitch import Lookup, keep_ids, stitch
 from isthmus.steps.job import Job
-from isthmus.steps.segment_pack import label_chunk
 from isthmus.steps.sheet import settings_of
-
-LABELS = ("nuclei", "cells")
+from isthmus.steps.stored import describe_shards
 
 
 def stitch_labels(job: Job) -> None:
-    """Read the block records of pass 1, number the instances, prepare what pass 2 writes to."""
+    """Read the block records of pass 1, number the instances."""
     lookup = _number(job)
     paths = job.sample_paths
     write_lookup(paths.lookup, lookup.ids, lookup.offsets)
-    for name in LABELS:
-        _prepare(paths.labels / name, job, lookup)
-    job.n_files += 4
+    shards = describe_shards(job.paths.root, paths.lookup)
+    job.n_files += len(shards)
     job.write_record(
-        paths.record("stitch_labels"), {"n_instances": lookup.n_instances, "max_id": lookup.max_id}
+        paths.record("stitch_labels"),
+        {"n_instances": lookup.n_instances, "max_id": lookup.max_id, "shards": shards},
     )
 
 
@@ -53,26 +44,3 @@ def _number(job: Job) -> Lookup:
         settings.segmentation, spacing_um=job.sample.spacing_um, is_volume=grid.shape[0] > 1
     )
     return stitch(records, grid, min_area_px=smallest)
-
-
-def _prepare(folder: Path, job: Job, lookup: Lookup) -> None:
-    """An array to write to at `<folder>/0`; without OME metadata it cannot be opened until it is complete."""
-    grid, dtype = job.sample.grid, label_dtype(lookup.max_id)
-    shard: Triple = grid.block_px
-    array = folder / "0"
-    (folder / "zarr.json").unlink(missing_ok=True)
-    if array.exists():
-        try:
-            old = zarr.open_array(array, mode="r")
-            kept = (
-                old.dtype == dtype
-                and old.shards == shard[3 - old.ndim :]
-                and old.attrs.get("cut") == list(shard)
-            )
-        except (OSError, ValueError):
-            kept = False
-        if kept:
-            return
-        shutil.rmtree(folder)
-    level = create_level(array, shape=grid.shape, dtype=dtype, chunk=label_chunk(shard), shard=shard)
-    level.array.attrs["cut"] = list(shard)

@@ -9,9 +9,10 @@ from typing import Any
 from isthmus.packs.journal import WrittenFile
 
 
-def describe_shards(root: Path, *arrays: Path) -> dict[str, list[int]]:
-    """Size and CRC-32 of every file of some arrays, by path below the results folder."""
-    files = [file for array in arrays for file in sorted(array.rglob("*")) if file.is_file()]
+def describe_shards(root: Path, *places: Path) -> dict[str, list[int]]:
+    """Size and CRC-32 of files, and of every file below folders, by path below the results folder."""
+    found = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
+    files = [file for file in found if file.is_file()]
     return as_record(WrittenFile.of(root, file) for file in files)
 
 

@@ -1,0 +1,68 @@
+"""The label images that packs write to: made by whichever pack comes first, made anew when the blocks have changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import filelock
+import numpy as np
+import zarr
+
+from isthmus.blocks.grid import Grid, Triple
+from isthmus.image.ome_zarr import create_level
+
+
+def ensure_label_array(
+    array: Path, grid: Grid, dtype: np.dtype[np.unsignedinteger], *, lock: Path, digest: str
+) -> None:
+    """Make sure that an array is there which fits the blocks.
+
+    Parameters
+    ----------
+    array
+        Folder of the array.
+    dtype
+        Type of the labels.
+    lock
+        A file that keeps packs from doing this at the same time.
+    digest
+        What the labels depend on. Where the array holds others, the OME metadata beside it goes: what can be opened as
+        an image is complete.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(lock):
+        there = _open(array)
+        if there is not None and not _fits(there, grid, dtype):
+            shutil.rmtree(array)
+            there = None
+        if there is None:
+            (array / "zarr.json").unlink(missing_ok=True)
+            level = create_level(
+                array, shape=grid.shape, dtype=dtype, chunk=label_chunk(grid.block_px), shard=grid.block_px
+            )
+            there = level.array
+            there.attrs["cut"] = list(grid.block_px)
+        if there.attrs.get("digest") != digest:
+            (array.parent / "zarr.json").unlink(missing_ok=True)
+            there.attrs["digest"] = digest
+
+
+def label_chunk(block_px: Triple) -> Triple:
+    """Inner chunk of a label image: at most 256 pixels a side, so that a halo is read without its whole block."""
+    z, y, x = (min(n, 256) for n in block_px)
+    return (min(z, 32), y, x)
+
+
+def _open(array: Path) -> zarr.Array | None:
+    try:
+        return zarr.open_array(array, mode="r+")
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _fits(array: zarr.Array, grid: Grid, dtype: np.dtype[np.unsignedinteger]) -> bool:
+    shape = grid.shape if grid.shape[0] > 1 else grid.shape[1:]
+    return bool(
+        array.dtype == dtype and array.shape == shape and array.attrs.get("cut") == list(grid.block_px)
+    )
