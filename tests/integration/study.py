@@ -17,6 +17,10 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SNAKEFILE = REPOSITORY / "workflow" / "Snakefile"
+STARTED: list[subprocess.Popen[str]] = []
+"""Runs in the background, so that none outlives its test."""
+HEED_CTRL_C = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+"""What a shell starts in the background ignores Ctrl-C, and so would all that it starts; this undoes it."""
 ISTHMUS = (sys.executable, "-P", "-m", "isthmus")
 
 
@@ -51,7 +55,7 @@ class Ended:
         return f"exit code {self.code}\n{self.out}\n{self.err}"
 
 
-def command(words: Sequence[str], cwd: Path, *, timeout_s: float = 300) -> Ended:
+def command(words: Sequence[str], cwd: Path, *, timeout_s: float = 600) -> Ended:
     """Run a command to its end."""
     began = time.monotonic()
     done = subprocess.run(
@@ -119,8 +123,8 @@ class Study:
     ) -> subprocess.Popen[str]:
         """`isthmus run` in the background, in a process group of its own."""
         targets = [str(self.results.relative_to(self.folder) / path) for path in until]
-        return subprocess.Popen(
-            self.words(sets=sets, snakemake=targets),
+        process = subprocess.Popen(
+            [sys.executable, "-c", HEED_CTRL_C, *self.words(sets=sets, snakemake=targets)],
             cwd=self.folder,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -128,6 +132,8 @@ class Study:
             text=True,
             start_new_session=True,
         )
+        STARTED.append(process)
+        return process
 
 
 def notes(results: Path) -> Iterator[dict[str, Any]]:
