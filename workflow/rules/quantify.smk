@@ -27,6 +27,7 @@ rule build_pyramid:
         packs=packs_of("quantify_pack"),
     output:
         record="<results>/work/{sample}/build_pyramid.json",
+        image="<results>/{sample}/image.ome.zarr/zarr.json",
     log:
         "<logs>/{sample}/build_pyramid.log",
     conda:

@@ -5,7 +5,7 @@ rule report:
     input:
         table="<results>/cohort/cells.h5ad",
         markers="<results>/work/cohort/markers.tsv",
-        images=per_sample("<results>/work/{sample}/build_pyramid.json"),
+        images=per_sample("<results>/{sample}/image.ome.zarr/zarr.json"),
     output:
         report="<results>/report.html",
         resources="<results>/metrics/resources.tsv",
