@@ -19,7 +19,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SNAKEFILE = REPOSITORY / "workflow" / "Snakefile"
 STARTED: list[subprocess.Popen[str]] = []
 """Runs in the background, so that none outlives its test."""
-HEED_CTRL_C = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+HEED_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 """What a shell starts in the background ignores Ctrl-C, and so would all that it starts; this undoes it."""
 ISTHMUS = (sys.executable, "-P", "-m", "isthmus")
 
