@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from isthmus.blocks.grid import Region
+from isthmus.blocks.grid import Grid, Region
 from isthmus.config.models import Settings
 from isthmus.image.affine import Affine
 from isthmus.image.ome_zarr import create_level
@@ -85,7 +85,7 @@ def _plan(name, shape, channels, *, transcripts, tested, sheet):
         z_step_um=1.0,
         window_start=(0, 0, 0),
         window_stop=shape,
-        block_px=(1, 256, 256),
+        grid=Grid(shape, (1, 256, 256)),
         packs=1,
         has_points=transcripts,
         n_vendor_cells=None,

@@ -115,7 +115,7 @@ def _plan_sample(
         z_step_um=header.z_step_um,
         window_start=window.start,
         window_stop=window.stop,
-        block_px=block_px,
+        grid=grid,
         packs=min(packs, grid.n_blocks),
         has_points="transcripts" in sample.inputs,
         n_vendor_cells=sample.n_vendor_cells,

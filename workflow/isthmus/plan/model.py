@@ -20,7 +20,7 @@ class SamplePlan(BaseModel):
     """One sample: what its inputs are, how it is cut, and the digest of each of its steps.
 
     shape is that of the input image (c, z, y, x); window_start and window_stop (z, y, x) are the part in use, which
-    is all that comes after the import. affine belongs to the input image.
+    is all that comes after the import: its blocks are `grid`. affine belongs to the input image.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,7 +36,7 @@ class SamplePlan(BaseModel):
     z_step_um: float
     window_start: Triple
     window_stop: Triple
-    block_px: Triple
+    grid: Grid
     packs: int
     has_points: bool
     n_vendor_cells: int | None
@@ -48,9 +48,9 @@ class SamplePlan(BaseModel):
         return Region(self.window_start, self.window_stop)
 
     @property
-    def grid(self) -> Grid:
-        """The blocks of the image in use."""
-        return Grid(self.window.shape, self.block_px)
+    def block_px(self) -> Triple:
+        """Shape of a block (z, y, x)."""
+        return self.grid.block_px
 
     @property
     def window_affine(self) -> Affine:
