@@ -66,7 +66,7 @@ def test_cells_agree_with_the_vendors(demo_run: Finished, vendor: dict[str, floa
 
 
 def test_most_transcripts_have_a_cell(good: pd.DataFrame) -> None:
-    """0.88 at the time of writing."""
+    """0.867 at the time of writing."""
     assert (good["instance_id"] > 0).mean() > 0.85
 
 
@@ -92,6 +92,6 @@ def test_memory_stays_below_the_bound(demo_run: Finished) -> None:
 
 
 def test_time_stays_within_reach_of_the_bound(demo_run: Finished) -> None:
-    """90 s of wall time on two idle cores; CPU time is what a busy machine can still be held to."""
+    """90 s of wall time on two idle cores; CPU time (49 s) is what a busy machine can still be held to."""
     cpu_s = sum(note["cpu_s"] for note in notes(demo_run.results) if note["status"] == "done")
-    assert cpu_s < 180
+    assert cpu_s < 120
