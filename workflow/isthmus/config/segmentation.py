@@ -31,15 +31,15 @@ class BasinsOptions(Section):
         0.5, "Detail below this is taken for noise or texture.", unit="um", ge=0, le=10
     )
     groove_depth: float = option(
-        0.1,
+        0.04,
         "A dark groove at least this deep, as a share of the contrast of nuclei, parts two nuclei. Less splits more.",
         ge=0,
         le=1,
     )
     roundness: float = option(
-        0.6,
-        "Two parts are one nucleus if the centre of the thinner lies within this share of the other's radius. More"
-        " splits less.",
+        0.85,
+        "How round nuclei are: a neck narrower than this share of the thinner part parts two nuclei. More splits"
+        " more.",
         ge=0,
         le=1,
     )

@@ -25,8 +25,10 @@ from isthmus.segment.basins_parameters import (
     derive_parameters,
     halo_px,
 )
-from isthmus.segment.filters import box_mean, gaussian_blur, groove_depth
-from isthmus.segment.shapes import clipped_distance, cone_offsets, enclosed_pixels, raise_cones
+from isthmus.segment.filters import box_mean, gaussian_blur
+from isthmus.segment.grooves import groove_depth
+from isthmus.segment.saddles import bridge_saddles
+from isthmus.segment.shapes import clipped_distance, enclosed_pixels
 from isthmus.segment.tone import tone_table
 
 __all__ = ["BasinsMethod", "BasinsParameters", "BasinsSettings", "derive_parameters", "halo_px", "landscape"]
@@ -62,14 +64,34 @@ def find_foreground(tones: NDArray[np.uint16], parameters: BasinsParameters) -> 
     return outline | (enclosed_pixels(outline, p.hole_px) & fillable)
 
 
+@kernel
+def _keep_cores(depth: Any, squared: Any, levels: Any, cores: Any) -> None:
+    """Mark pixels of the foreground whose groove is shallow; how shallow grows with the distance from the outside.
+
+    levels = tones of a groove near the outside, squared distance up to which that is, largest squared distance
+    that counts. Flat arrays.
+    """
+    tones, near, far = levels
+    for n in range(depth.size):
+        inside = min(np.int64(squared[n]), far)
+        deep = np.int64(depth[n])
+        cores[n] = inside > 0 and deep * deep * near <= tones * tones * max(inside, near)
+
+
 def find_cores(
     tones: NDArray[np.uint16], foreground: NDArray[np.bool_], parameters: BasinsParameters
 ) -> NDArray[np.bool_]:
-    """The foreground without the dark grooves that part touching nuclei, outline smoothed."""
+    """The foreground without the dark grooves that part touching nuclei.
+
+    Deep inside the foreground a groove must be deeper: large nuclei have coarse texture.
+    """
     p = parameters
-    depth = groove_depth(gaussian_blur(tones, p.groove_smoothing), p.groove_px)
-    inside = np.where(foreground & (depth <= p.groove_tones), 65535, 0).astype(np.uint16)
-    return _most_of(inside, p.outline) & foreground
+    depth = groove_depth(gaussian_blur(tones, p.groove_smoothing), p.groove_half_px, p.groove_offset_px)
+    squared = clipped_distance(foreground, p.step, p.groove_far)
+    cores = np.empty(tones.shape, np.bool_)
+    levels = tuple(np.int64(v) for v in (p.groove_tones, p.groove_near, p.groove_far))
+    _keep_cores(depth.reshape(-1), squared.reshape(-1), levels, cores.reshape(-1))
+    return cores
 
 
 def _most_of(inside: NDArray[np.uint16], weights: tuple[tuple[int, ...], ...]) -> NDArray[np.bool_]:
@@ -77,16 +99,16 @@ def _most_of(inside: NDArray[np.uint16], weights: tuple[tuple[int, ...], ...]) -
     return gaussian_blur(inside, weights) > 65535 // 2
 
 
-def landscape(pixels: NDArray[np.uint16], parameters: BasinsParameters) -> NDArray[np.uint16]:
+def landscape(pixels: NDArray[np.uint16], parameters: BasinsParameters) -> NDArray[np.uint32]:
     """Landscape of a read region (z, y, x), 0 = background; its faces are mirrored like image edges."""
     p = parameters
     tones = tone_table(p.background, p.unit)[pixels]
     foreground = find_foreground(tones, p)
     squared = clipped_distance(find_cores(tones, foreground, p), p.step, p.distance_limit)
     heights = gaussian_blur(_height_table(p.distance_limit)[squared], p.distance_smoothing)
-    heights = np.where(foreground, np.maximum(heights, 1), 0).astype(np.uint16)
-    offsets = _offsets(p.step, (p.distance_limit * p.cone_share) // SHARE, p.cone_slope, pixels.shape[0] > 1)
-    return raise_cones(heights, squared, p.cone_share, offsets)
+    np.maximum(heights, 1, out=heights)
+    heights *= foreground
+    return bridge_saddles(heights, p.neck_share, p.neck_px)
 
 
 @lru_cache(maxsize=4)
@@ -95,11 +117,6 @@ def _height_table(limit: int) -> NDArray[np.uint16]:
     return np.array(
         [isqrt(squared * HEIGHT_TOP * HEIGHT_TOP // limit) for squared in range(limit + 1)], np.uint16
     )
-
-
-@lru_cache(maxsize=4)
-def _offsets(step: Triple, limit: int, slope: int, is_volume: bool) -> NDArray[np.int64]:
-    return cone_offsets(step if is_volume else (limit + 1, step[1], step[2]), limit, slope)
 
 
 @dataclass(frozen=True)
@@ -120,6 +137,6 @@ class BasinsMethod:
         z, y, x = self.parameters.merge_px
         return float(z), float(y), float(x)
 
-    def landscape(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    def landscape(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint32]:
         """Landscape (z, y, x) of a read region; 0 is background."""
         return landscape(pixels, self.parameters)

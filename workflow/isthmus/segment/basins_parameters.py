@@ -8,6 +8,7 @@ from math import isqrt
 import numpy as np
 
 from isthmus.segment.filters import gaussian_weights
+from isthmus.segment.grooves import groove_reach
 from isthmus.segment.tone import Survey, tone_table, two_classes
 
 Triple = tuple[int, int, int]
@@ -39,16 +40,16 @@ class BasinsSettings:
         0 to 1; a dark groove at least this deep, as a share of the contrast of nuclei, parts two nuclei. Less splits
         more.
     roundness
-        0 to 1; two parts are one nucleus if the centre of the thinner lies within this share of the other's
-        radius. More splits less.
+        0 to 1; how round nuclei are: a neck narrower than this share of the thinner part parts two nuclei. More
+        splits more.
     """
 
     nucleus_diameter_um: float = 8.0
     sensitivity: float = 0.6
     local_contrast: float = 0.95
     smoothing_um: float = 0.5
-    groove_depth: float = 0.1
-    roundness: float = 0.6
+    groove_depth: float = 0.04
+    roundness: float = 0.85
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,16 @@ class BasinsParameters:
     outline: Weights
     hole_px: int
     groove_smoothing: Weights
-    groove_px: int
+    groove_half_px: int
+    groove_offset_px: int
     groove_tones: int
+    groove_near: int
+    groove_far: int
     step: Triple
     distance_limit: int
     distance_smoothing: Weights
-    cone_share: int
-    cone_slope: int
+    neck_share: int
+    neck_px: Triple
     merge_px: Triple
 
 
@@ -84,7 +88,7 @@ def derive_parameters(
     background, unit, dark, bright = _levels(survey)
     # The unit of squared length comes from the plane: images of one plane have no meaningful extent along z.
     in_plane = min(pixel_size_um[1:])
-    limit = max(2 * _STEP, round(_STEP * (1.5 * diameter / in_plane) ** 2))
+    near, far, limit = (_squared(share * diameter / in_plane) for share in (0.25, 0.4, 1.0))
     z, y, x = (max(1, round(_STEP * (size / in_plane) ** 2)) for size in pixel_size_um)
     step = (z, y, x)
     return BasinsParameters(
@@ -95,19 +99,26 @@ def derive_parameters(
         local_share=round(SHARE * settings.local_contrast),
         hole_share=round(SHARE * 0.8 * settings.local_contrast),
         smoothing=_gaussian(settings.smoothing_um, pixel_size_um),
-        windows_px=tuple(_pixels(share * diameter, pixel_size_um) for share in (0.25, 0.5, 1.0)),
+        windows_px=tuple(_pixels(share * diameter, pixel_size_um) for share in (0.25, 0.5, 0.75)),
         outline=_gaussian(0.05 * diameter, pixel_size_um),
-        hole_px=max(1, round(0.75 * diameter / in_plane)),
+        hole_px=max(1, round(0.6 * diameter / in_plane)),
         groove_smoothing=_gaussian(0.09 * diameter, pixel_size_um),
-        groove_px=max(1, round(0.1875 * diameter / in_plane)),
+        groove_half_px=max(1, round(0.4 * diameter / in_plane)),
+        groove_offset_px=max(1, round(0.15 * diameter / in_plane)),
         groove_tones=round(settings.groove_depth * (bright - dark)),
+        groove_near=near,
+        groove_far=far,
         step=step,
         distance_limit=limit,
-        distance_smoothing=_gaussian(0.0625 * diameter, pixel_size_um),
-        cone_share=round(SHARE * settings.roundness**2),
-        cone_slope=max(1, HEIGHT_TOP // (200 * max(1, isqrt(limit // step[2])))),
+        distance_smoothing=_gaussian(0.09 * diameter, pixel_size_um),
+        neck_share=round(SHARE * settings.roundness),
+        neck_px=_pixels(0.6 * diameter, pixel_size_um),
         merge_px=_pixels(0.225 * diameter, pixel_size_um),
     )
+
+
+def _squared(length_px: float) -> int:
+    return max(2 * _STEP, round(_STEP * length_px**2))
 
 
 def _gaussian(sigma_um: float, pixel_size_um: tuple[float, float, float]) -> Weights:
@@ -138,33 +149,28 @@ def _levels(survey: Survey) -> tuple[int, int, int, int]:
 def supports_px(parameters: BasinsParameters) -> dict[str, Triple]:
     """How far each operator looks along z, y, x.
 
-    Foreground and grooves are both made from the pixels; the rest follows on both in this order.
+    Lines are made from the pixels, like the foreground and the depth of the foreground that follows on it; the rest
+    follows on both in this order.
     """
     p = parameters
-    windows = _largest(*p.windows_px)
-    foreground = _total(_largest(_reach(p.smoothing), windows), _reach(p.outline), (0, p.hole_px, p.hole_px))
-    grooves = _total(_reach(p.groove_smoothing), (0, p.groove_px, p.groove_px))
-    z, y, x = p.step
-    peak = (p.distance_limit * p.cone_share) // SHARE
+    line = groove_reach(p.groove_half_px, p.groove_offset_px)
     return {
-        "foreground": foreground,
-        "grooves": grooves,
-        "outline of cores": _reach(p.outline),
-        "distance": (
-            _span(p.distance_limit - 1, z),
-            _span(p.distance_limit - 1, y),
-            _span(p.distance_limit - 1, x),
+        "foreground": _total(
+            _largest(_reach(p.smoothing), *p.windows_px), _reach(p.outline), (0, p.hole_px, p.hole_px)
         ),
+        "depth of foreground": _ball(p.groove_far - 1, p.step),
+        "grooves": _total(_reach(p.groove_smoothing), (0, line, line)),
+        "distance": _ball(p.distance_limit - 1, p.step),
         "smoothing of distance": _reach(p.distance_smoothing),
-        "cones": (1 + _span(peak, z), 1 + _span(peak, y), 1 + _span(peak, x)),
+        "necks": _total((1, 1, 1), p.neck_px),
     }
 
 
 def landscape_halo_px(parameters: BasinsParameters) -> Triple:
     """Border (z, y, x) that a block needs for the landscape of its write region: the supports added up."""
     supports = supports_px(parameters)
-    first = _largest(supports.pop("foreground"), supports.pop("grooves"))
-    return _total(first, *supports.values())
+    foreground = _total(supports.pop("foreground"), supports.pop("depth of foreground"))
+    return _total(_largest(foreground, supports.pop("grooves")), *supports.values())
 
 
 def halo_px(parameters: BasinsParameters) -> Triple:
@@ -181,8 +187,9 @@ def _reach(weights: Weights) -> Triple:
     return z, y, x
 
 
-def _span(squared: int, step: int) -> int:
-    return isqrt(squared // step)
+def _ball(squared: int, step: Triple) -> Triple:
+    z, y, x = (isqrt(squared // length) for length in step)
+    return z, y, x
 
 
 def _total(*supports: Triple) -> Triple:

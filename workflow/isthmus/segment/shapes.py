@@ -4,7 +4,6 @@ Arrays are (z, y, x). Lengths are squared, in a unit in which one pixel along z,
 `step`: voxels need not be cubes. What lies outside the array is neither mask nor background.
 """
 
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -129,66 +128,4 @@ def enclosed_pixels(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]
     for plane, target in zip(mask, result, strict=True):
         _sweep_enclosed(plane, reach_px, target)
         _sweep_enclosed(plane[::-1, ::-1], reach_px, target[::-1, ::-1])
-    return result
-
-
-@kernel
-def _is_peak(values: Any, z: int, y: int, x: int) -> bool:
-    nz, ny, nx = values.shape
-    here = values[z, y, x]
-    for k in range(max(0, z - 1), min(nz, z + 2)):
-        for j in range(max(0, y - 1), min(ny, y + 2)):
-            for i in range(max(0, x - 1), min(nx, x + 2)):
-                if values[k, j, i] > here:
-                    return False
-    return True
-
-
-@kernel
-def _raise_cones(values: Any, squared: Any, share: int, offsets: Any, result: Any) -> None:
-    nz, ny, nx = values.shape
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                here = np.int64(values[z, y, x])
-                if here == 0 or not _is_peak(values, z, y, x):
-                    continue
-                reach = (np.int64(squared[z, y, x]) * share) >> 10
-                for n in range(offsets.shape[0]):
-                    if offsets[n, 3] > reach:
-                        break
-                    k, j, i = z + offsets[n, 0], y + offsets[n, 1], x + offsets[n, 2]
-                    if 0 <= k < nz and 0 <= j < ny and 0 <= i < nx and values[k, j, i] > 0:
-                        height = here - offsets[n, 4]
-                        result[k, j, i] = max(height, np.int64(result[k, j, i]))
-
-
-def cone_offsets(step: tuple[int, int, int], limit: int, slope: int) -> NDArray[np.int64]:
-    """Offsets (dz, dy, dx, squared length, drop) of all pixels within squared length `limit`, nearest first.
-
-    `step` is the squared length of a pixel along z, y, x. The drop grows by `slope` a pixel of the last axis.
-    """
-    reach = [isqrt(limit // length) for length in step]
-    grid = np.stack(np.meshgrid(*[np.arange(-r, r + 1) for r in reach], indexing="ij"), axis=-1).reshape(
-        -1, 3
-    )
-    squared = (grid**2 * np.array(step)).sum(axis=1)
-    inside = squared <= limit
-    grid, squared = grid[inside], squared[inside]
-    drop = np.array([isqrt(slope * slope * int(length) // step[2]) for length in squared], np.int64)
-    table = np.column_stack([grid, squared, drop])
-    return np.ascontiguousarray(table[np.argsort(squared, kind="stable")])
-
-
-def raise_cones(
-    values: NDArray[np.uint16], squared: NDArray[np.int32], share: int, offsets: NDArray[np.int64]
-) -> NDArray[np.uint16]:
-    """Put a flat cone over every local peak of a (z, y, x) landscape; keep the higher of cone and landscape.
-
-    The cone of a peak reaches the pixels whose squared distance is at most share / 1024 of the peak's own
-    squared distance to the background. A lower peak inside the cone of a higher one is no peak any more.
-    Zeros stay zero. Support along an axis: 1 (is it a peak?) plus the largest offset.
-    """
-    result = values.copy()
-    _raise_cones(values, squared, share, offsets, result)
     return result
