@@ -86,7 +86,7 @@ def _state_of(plan: RunPlan, paths: RunPaths, since: float, rule: str, sample: s
 def last_note(paths: RunPaths, name: str) -> dict[str, Any]:
     """The last whole line of a job's history; empty where there is none."""
     try:
-        lines = (paths.jobs / f"{name}.jsonl").read_text().splitlines()
+        lines = (paths.jobs / f"{name}.jsonl").read_text(errors="replace").splitlines()
     except OSError:
         return {}
     for line in reversed(lines):
@@ -101,7 +101,7 @@ def count_blocks(paths: RunPaths, job: JobState, digest: str) -> int:
     """Blocks of a pack that its own journal holds under the present digest."""
     journal = paths.sample(job.sample).journal(job.rule) / f"{job.pack}.jsonl"
     try:
-        text = journal.read_text()
+        text = journal.read_text(errors="replace")
     except OSError:
         return 0
     blocks = set()
