@@ -56,7 +56,8 @@ def _line_means(sums: Any, half: int, dy: int, dx: int, margin: int, means: Any)
         end = sums[row + margin + half * dy, margin + half * dx :]
         start = sums[row + margin - back * dy, margin - back * dx :]
         for x in range(columns):
-            means[row, x] = (((end[x] - start[x]) >> np.uint32(4)) * scale) >> np.uint32(16)
+            total = np.uint32(end[x] - start[x])
+            means[row, x] = np.uint32((total >> np.uint32(4)) * scale) >> np.uint32(16)
 
 
 @kernel
@@ -88,7 +89,7 @@ def groove_depth(pixels: NDArray[np.uint16], half_px: int, offset_px: int) -> ND
     sums = np.empty((ny + 2 * edge, nx + 2 * edge), np.uint32)
     means = np.empty((ny + 2 * margin, nx + 2 * margin), np.uint16)
     for plane, target in zip(pixels, depth, strict=True):
-        padded = plane[rows[:, None], columns]
+        padded = np.take(plane[rows], columns, axis=1)
         for dy, dx in _DIRECTIONS:
             is_diagonal = dy != 0 and dx != 0
             half = diagonal_px(half_px) if is_diagonal else half_px
