@@ -38,6 +38,11 @@ def told(function):
     return wrapped
 
 
+def begin_run():
+    """Take the results folder and write the plan."""
+    told(lambda _: RUN.begin())(None)
+
+
 def results_folder(wildcards):
     """The results folder, for the step to find its plan and files in."""
     return RESULTS

@@ -66,6 +66,7 @@ def run(given: argparse.Namespace) -> int:
 
 def status(given: argparse.Namespace) -> int:
     """How far a run is, and its last errors."""
+    from isthmus.launch.head import is_held
     from isthmus.launch.jobs import State
     from isthmus.launch.progress import ProgressReader, in_words
 
@@ -78,7 +79,7 @@ def status(given: argparse.Namespace) -> int:
     for rule in progress.rules:
         blocks = f", {rule.n_blocks_done} of {rule.n_blocks} blocks" if rule.n_blocks else ""
         _say(f"{rule.rule:20} {rule.n_done} of {rule.n_jobs} jobs{blocks}")
-    alive = (paths.work / "head.json").exists()
+    alive = is_held(paths.work)
     for job in progress.jobs:
         if job.state is State.RUNNING and alive:
             _say(f"running: {job.name}, for {in_words(time.time() - job.note['time'])}")

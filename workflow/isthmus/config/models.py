@@ -77,7 +77,7 @@ class CellsOptions(Section):
     """How cells are made from nuclei."""
 
     expand_um: float = option(
-        5.0,
+        3.0,
         "Largest distance that a cell reaches beyond its nucleus; 0 makes the cell its nucleus.",
         unit="um",
         ge=0,

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,15 @@ def _only_looks(arguments: Sequence[str]) -> bool:
 
 def _phases(request: Request, run: Run, damages: Sequence[Damage], display: Display, began: float) -> int:
     """What is damaged comes first, by itself: its results come out as they were, so nothing after it is made again."""
-    targets = sorted({_seen(target) for damage in damages for target in damage.targets})
     if any(Path(".snakemake", "locks").glob("*")):  # of a head that was killed: a living one would hold ours
         subprocess.run([*_command(request, []), "--unlock"], check=False, capture_output=True)
-    code = 0
-    if targets:
+    # Step after step: within one call, what comes after a job that runs would run too.
+    for _, of_rule in groupby(damages, key=lambda damage: damage.rule):
+        targets = sorted({_seen(target) for damage in of_rule for target in damage.targets})
         code = _run_snakemake(_command(request, targets), run, display, began)
-    return code or _run_snakemake(_command(request, []), run, display, began)
+        if code:
+            return code
+    return _run_snakemake(_command(request, []), run, display, began)
 
 
 def _seen(path: Path) -> str:

@@ -7,6 +7,7 @@ import os
 import socket
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import psutil
 
@@ -14,45 +15,72 @@ from isthmus.errors import UserError
 
 
 class Head:
-    """A context that holds the results folder for this process."""
+    """Holds a results folder for this process; a context for `isthmus run`, two calls for Snakemake itself."""
 
     def __init__(self, work: Path) -> None:
         self._file = work / "head.json"
 
     def __enter__(self) -> Head:
-        other = self._read()
-        if other and _alive(other):
-            raise UserError(
-                where=str(self._file.parent.parent),
-                found=f"another run is under way here (process {other['pid']} on {other['host']})",
-                do="wait for it, stop it, or give another results folder",
-            )
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        me = psutil.Process()
-        self._file.write_text(
-            json.dumps({"pid": me.pid, "host": socket.gethostname(), "created": me.create_time()}) + "\n"
-        )
+        self.take()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.unlink(missing_ok=True)
+        self.release()
 
-    def _read(self) -> dict[str, object] | None:
+    def take(self) -> None:
+        """Take the folder. A process below the one that holds it works on its behalf and takes nothing."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        me = psutil.Process()
+        mine = {"pid": me.pid, "host": socket.gethostname(), "created": me.create_time()}
+        while True:
+            try:
+                with self._file.open("x") as file:
+                    file.write(json.dumps(mine) + "\n")
+                return
+            except FileExistsError:
+                other = self._read()
+            if other and _alive(other):
+                if _is_above(other, me):
+                    return
+                raise UserError(
+                    where=str(self._file.parent.parent),
+                    found=f"another run is under way here (process {other['pid']} on {other['host']})",
+                    do="wait for it, stop it, or give another results folder",
+                )
+            self._file.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Give the folder back, if this process holds it."""
+        other = self._read()
+        if other and other.get("pid") == os.getpid() and other.get("host") == socket.gethostname():
+            self._file.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any] | None:
         try:
-            return dict(json.loads(self._file.read_text()))
+            return dict(json.loads(self._file.read_text(errors="replace")))
         except (OSError, ValueError):
             return None
 
 
-def _alive(other: dict[str, object]) -> bool:
+def is_held(work: Path) -> bool:
+    """Whether a living process holds the results folder of these intermediates."""
+    other = Head(work)._read()
+    return other is not None and _alive(other)
+
+
+def _alive(other: dict[str, Any]) -> bool:
     """Whether that process still runs. On another host it cannot be seen: it is taken for alive."""
-    if other.get("pid") == os.getpid():
-        return False
     if other.get("host") != socket.gethostname():
         return True
     try:
         return bool(psutil.Process(int(str(other["pid"]))).create_time() == other.get("created"))
-    except (psutil.Error, ValueError):
+    except (psutil.Error, ValueError, KeyError):
         return False
+
+
+def _is_above(other: dict[str, Any], me: psutil.Process) -> bool:
+    """Whether that process started this one."""
+    same_host = other.get("host") == socket.gethostname()
+    return same_host and other.get("pid") in [me.pid, *(parent.pid for parent in me.parents())]

@@ -17,13 +17,15 @@ from isthmus.steps.stored import damaged
 class Damage:
     """A job whose results are not what it left: `targets` are the files to ask the workflow for."""
 
+    rule: str
     job: str
     what: str
     targets: tuple[Path, ...]
 
 
 def repair(plan: RunPlan, paths: RunPaths) -> list[Damage]:
-    """Drop the records of jobs whose files are missing or damaged; returns what the workflow must make again.
+    """Drop the records of jobs whose files are missing or damaged; returns what the workflow must make again,
+    in the order of the steps.
 
     A job that never ended has nothing to repair, and neither has one of an outdated plan: the workflow sees to them.
     When the intermediates were deleted after a complete run, nothing is damaged.
@@ -44,13 +46,15 @@ def _find(plan: RunPlan, paths: RunPaths) -> Iterator[Damage]:
         outputs = {paths.root / path: size for path, size in note.get("outputs", {}).items()}
         wrong = [path for path, size in outputs.items() if not path.is_file() or path.stat().st_size != size]
         if wrong:
-            yield Damage(name, f"{wrong[0].relative_to(paths.root)} is missing or damaged", tuple(outputs))
+            yield Damage(
+                rule, name, f"{wrong[0].relative_to(paths.root)} is missing or damaged", tuple(outputs)
+            )
             continue
         record = _record(paths, rule, sample, pack)
         broken = _broken_shards(paths, record) if record else []
         if broken and record:
             yield Damage(
-                name, f"{len(broken)} stored objects are missing or damaged ({broken[0]})", (record,)
+                rule, name, f"{len(broken)} stored objects are missing or damaged ({broken[0]})", (record,)
             )
 
 

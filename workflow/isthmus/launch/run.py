@@ -11,6 +11,7 @@ from typing import Any
 from isthmus.config.load import load_settings
 from isthmus.config.models import Settings
 from isthmus.errors import UserError
+from isthmus.launch.head import Head
 from isthmus.launch.inputs import gather_inputs, reference_digest
 from isthmus.plan.cost import Machine
 from isthmus.plan.make import make_plan
@@ -82,8 +83,13 @@ class Run:
         return str(root.relative_to(folder) if root.is_relative_to(folder) else root)
 
     def begin(self) -> None:
-        """Write the plan: the run begins, nothing is written before."""
+        """Take the results folder and write the plan: the run begins, nothing is written before."""
+        Head(self.paths.work).take()
         write_plan(self.plan, self.paths.plan)
+
+    def end(self) -> None:
+        """Give the results folder back."""
+        Head(self.paths.work).release()
 
     def pack_records(self, step: str, sample: str) -> list[str]:
         """Paths of the records of all packs of a sample."""

@@ -61,6 +61,7 @@ def csv_batches(path: Path, columns: ColumnMap, where: str, n: int) -> Iterator[
                 yield batch.rename_columns(list(columns.ours))
     except (pa.ArrowInvalid, OSError) as error:
         found = re.sub(r"column '\d+:", "column '", str(error))
+        found = re.sub(r"CSV column #(\d+)", lambda hit: f"column '{names[int(hit[1])]}'", found)
         raise UserError(where=where, found=f"the table cannot be read ({found})", do="correct it") from error
 
 

@@ -35,7 +35,7 @@ def write_resources(paths: RunPaths) -> list[dict[str, Any]]:
 def _ended(file: Path) -> Iterator[dict[str, Any]]:
     """The ends noted in a job's history; a start is an attempt."""
     attempt = 0
-    for line in file.read_text().splitlines():
+    for line in file.read_text(errors="replace").splitlines():
         try:
             note = json.loads(line)
         except ValueError:  # cut short by a kill

@@ -22,6 +22,7 @@ from isthmus.steps.import_transcripts import BATCH_ROWS
 from isthmus.steps.job import Job, read_json, write_json
 from isthmus.steps.quantify_pack import measured_channels
 from isthmus.steps.sheet import settings_of, sheet_sample
+from isthmus.steps.stored import describe_shards
 from isthmus.tables.agreement import TranscriptTally
 from isthmus.tables.cells import cell_index, make_table, write_table
 from isthmus.tables.counts import count_tables, is_control
@@ -88,6 +89,8 @@ def build_table(job: Job) -> None:
         },
     )
     write_table(table, paths.raw_table)
+    numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)
+    job.n_files += len(numbers["shards"])
     write_json(paths.record("build_table"), numbers)
 
 
