@@ -230,10 +230,10 @@ def test_many_samples_are_folded_but_one(tmp_path):
 
 
 def test_options_that_differ_are_marked_with_their_default(tmp_path):
-    paths = make_results(tmp_path / "r", settings={"cells": {"expand_um": 3.0}})
+    paths = make_results(tmp_path / "r", settings={"cells": {"expand_um": 4.0}})
     html = write_report(paths.root).read_text()
-    assert re.findall(r"<mark>(.*?)</mark>", html) == ["  expand_um: 3.0"]
-    assert "default: 5.0" in html
+    assert re.findall(r"<mark>(.*?)</mark>", html) == ["  expand_um: 4.0"]
+    assert "default: 3.0" in html
     assert "growing nuclei by at most 3 µm" in html
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -23,13 +22,13 @@ from isthmus.launch.overrides import to_snakemake
 from isthmus.launch.progress import ProgressReader
 from isthmus.launch.repair import Damage, repair
 from isthmus.launch.run import Run
+from isthmus.packs.tied import tie_to_parent
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SNAKEFILE = REPOSITORY / "workflow" / "Snakefile"
 
 _POLL_S = 0.5
 _PATIENCE_S = 15.0
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _run_snakemake(command: Sequence[str], run: Run, display: Display, began: fl
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_tie_to_parent,  # noqa: PLW1509 - this process has no threads that hold locks
+            preexec_fn=tie_to_parent,  # noqa: PLW1509 - this process has no threads that hold locks
         )
         try:
             while process.poll() is None:
@@ -119,12 +118,6 @@ def _run_snakemake(command: Sequence[str], run: Run, display: Display, began: fl
             raise
     display.show(reader.read())
     return process.returncode
-
-
-def _tie_to_parent() -> None:
-    """In the child: be killed when this process dies (Linux); elsewhere a killed head leaves Snakemake running."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

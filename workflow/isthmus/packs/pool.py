@@ -78,7 +78,7 @@ def _run_until_death(
 ) -> Iterator[Outcome[Task, Result]]:
     """Work through `waiting` with one pool; a dead worker ends the pool, and tasks under way become suspects."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(preload))
+    context.set_forkserver_preload(["isthmus.packs.server", *preload])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     running: dict[Future[Result], Task] = {}
     broken = False
