@@ -291,4 +291,4 @@ def test_a_broken_tile_is_told_and_other_samples_finish(fresh: Callable[..., Stu
     assert not (study.results / "cohort").exists()
     assert not (study.results / "report.html").exists()
     errors = [json.loads(path.read_text()) for path in (study.results / "work" / "errors").glob("*.json")]
-    assert [error["job"] for error in errors] == ["import_image.b"]
+    assert [error["job"] for error in errors] == ["import_image, sample b"]

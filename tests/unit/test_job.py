@@ -101,7 +101,7 @@ def test_a_fault_of_the_user_is_one_line_and_code_1(results, capsys):
     assert told["lines"] == ["row 2: no channel 'X'; name another"]
     assert told["ours"] is False
     assert Path(told["log"]).is_file()
-    assert "error: segment_pack.a.1-of-1: row 2: no channel 'X'; name another\n" in capsys.readouterr().err
+    assert "error: segment_pack, sample a, pack 1-of-1: row 2: no channel 'X'; name another\n" in capsys.readouterr().err
     assert _notes(results)[-1]["status"] == "failed"
 
 
@@ -109,7 +109,7 @@ def test_several_faults_are_a_line_each(results, capsys):
     faults = [UserError(where=f"row {n}", found="empty") for n in (2, 3)]
     assert _fail(results, UserErrors(faults)) == 1
     assert _error(results)["lines"] == ["row 2: empty", "row 3: empty"]
-    assert capsys.readouterr().err.count("error: segment_pack.a.1-of-1: row") == 2
+    assert capsys.readouterr().err.count("error: segment_pack, sample a, pack 1-of-1: row") == 2
 
 
 def test_a_fault_of_ours_is_code_2(results):

@@ -233,8 +233,8 @@ def test_options_that_differ_are_marked_with_their_default(tmp_path):
     paths = make_results(tmp_path / "r", settings={"cells": {"expand_um": 4.0}})
     html = write_report(paths.root).read_text()
     assert re.findall(r"<mark>(.*?)</mark>", html) == ["  expand_um: 4.0"]
-    assert "default: 3.0" in html
-    assert "growing nuclei by at most 3 µm" in html
+    assert "default: 3" in html
+    assert "growing nuclei by at most 4 µm" in html
 
 
 def test_a_figure_for_the_readme_has_the_colours_of_the_report_exactly(tmp_path):

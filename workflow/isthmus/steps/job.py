@@ -88,6 +88,12 @@ class Job:
         """Rule, sample and pack in one word."""
         return ".".join(part for part in (self.rule, self.sample_name, self.pack) if part)
 
+    @property
+    def title(self) -> str:
+        """The job as people call it."""
+        words = (self.rule, self.sample_name and f"sample {self.sample_name}", self.pack and f"pack {self.pack}")
+        return ", ".join(word for word in words if word)
+
     def write_record(self, path: Path, fields: Mapping[str, Any]) -> None:
         """Write the job's record, whole or not at all."""
         write_json(path, {"rule": self.rule, "digest": self.digest, **fields})
@@ -126,10 +132,10 @@ class Job:
         lines = [f"{type(e).__name__}: {e}" if mine else str(e) for e in errors]
         write_json(
             self.paths.errors / f"{self.name}.json",
-            {"job": self.name, "ours": mine, "lines": lines, "log": str(self.log_file)},
+            {"job": self.title, "ours": mine, "lines": lines, "log": str(self.log_file)},
         )
         for line in lines:
-            print(f"error: {self.name}: {line}", file=sys.stderr)  # noqa: T201 - the job's own last words
+            print(f"error: {self.title}: {line}", file=sys.stderr)  # noqa: T201 - the job's own last words
         sys.exit(EXIT_OURS if mine else EXIT_USER)
 
     def _start_log(self) -> None:
