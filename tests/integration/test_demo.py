@@ -60,14 +60,14 @@ def test_nuclei_agree_with_the_vendors(vendor: dict[str, float]) -> None:
 
 
 def test_cells_agree_with_the_vendors(demo_run: Finished, vendor: dict[str, float]) -> None:
-    """The aims are 1,135 cells and an adjusted Rand index of 0.80; 897 and 0.729 are reached so far."""
-    assert 0.75 * VENDOR_CELLS < compare.cells(demo_run.results, "breast1").n_obs < 1.15 * VENDOR_CELLS
-    assert vendor["adjusted_rand_index"] >= 0.72
+    """The aims are 1,135 cells and an adjusted Rand index of 0.80; 1,009 and 0.781 are reached so far."""
+    assert 0.85 * VENDOR_CELLS < compare.cells(demo_run.results, "breast1").n_obs < 1.15 * VENDOR_CELLS
+    assert vendor["adjusted_rand_index"] >= 0.77
 
 
 def test_most_transcripts_have_a_cell(good: pd.DataFrame) -> None:
-    """0.867 at the time of writing."""
-    assert (good["instance_id"] > 0).mean() > 0.85
+    """0.763: cells grow by 3 um, the vendor's by 15."""
+    assert (good["instance_id"] > 0).mean() > 0.74
 
 
 def test_cells_have_types_of_the_reference(demo_run: Finished) -> None:

@@ -46,11 +46,21 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) ->
 
 def is_running(study: Study, job: str) -> bool:
     """Whether the last line of a job's history says that it runs."""
+    return status_of(study, job) == "running"
+
+
+def is_done(study: Study, job: str) -> bool:
+    """Whether it says that the job is done."""
+    return status_of(study, job) == "done"
+
+
+def status_of(study: Study, job: str) -> str:
+    """What the last line of a job's history says; empty where there is none."""
     try:
         lines = (study.results / "work" / "jobs" / f"{job}.jsonl").read_text().splitlines()
-        return bool(json.loads(lines[-1])["status"] == "running")
+        return str(json.loads(lines[-1])["status"])
     except (OSError, ValueError, IndexError):
-        return False
+        return ""
 
 
 def start_until(study: Study, job: str, *, blocks: int = 0) -> subprocess.Popen[str]:
@@ -159,7 +169,11 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_values(
     small_run: Finished, fresh: Fresh, story: list[tuple[str, int, Callable[[subprocess.Popen[str]], None]]]
 ) -> None:
     study = fresh("a")
+    stops = 0
     for job, blocks, stop in story:
+        if is_done(study, job):  # the other pack came first
+            continue
+        stops += 1
         process = start_until(study, job, blocks=blocks)
         stop(process)
         process.communicate(timeout=60)
@@ -168,6 +182,7 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_values(
         if stop is press_ctrl_c:
             assert not (study.results / "work" / "head.json").exists()
             assert list((study.results / "work" / "errors").glob("*")) == []
+    assert stops >= 3
     assert_ends_well(study, small_run.results)
 
 

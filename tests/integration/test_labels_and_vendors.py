@@ -63,7 +63,7 @@ def test_imported_labels_keep_their_ids_and_are_grown(tmp_path: Path) -> None:
     assert ended.code == 0, ended.text
     nuclei, cells = compare.labels(study.results, "nuclei"), compare.labels(study.results, "cells")
     assert np.array_equal(nuclei, given)
-    assert np.array_equal(cells, grown_by_hand(given, 5.0 / PIXEL_SIZE_UM))
+    assert np.array_equal(cells, grown_by_hand(given, 3.0 / PIXEL_SIZE_UM))
     table = compare.cells(study.results)
     ids = np.unique(given)[1:]
     assert table.obs["instance_id"].tolist() == ids.tolist()

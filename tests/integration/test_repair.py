@@ -89,6 +89,9 @@ def test_image_shards_levels_and_results_that_no_rule_names(small_run: Finished,
         "build_pyramid",
         "build_table",
         "assess_quality",
+        "integrate_cohort",
+        "analyse",
+        "annotate",
         "report",
     }
     assert (image / "zarr.json").exists()

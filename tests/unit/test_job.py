@@ -101,7 +101,10 @@ def test_a_fault_of_the_user_is_one_line_and_code_1(results, capsys):
     assert told["lines"] == ["row 2: no channel 'X'; name another"]
     assert told["ours"] is False
     assert Path(told["log"]).is_file()
-    assert "error: segment_pack, sample a, pack 1-of-1: row 2: no channel 'X'; name another\n" in capsys.readouterr().err
+    assert (
+        "error: segment_pack, sample a, pack 1-of-1: row 2: no channel 'X'; name another\n"
+        in capsys.readouterr().err
+    )
     assert _notes(results)[-1]["status"] == "failed"
 
 

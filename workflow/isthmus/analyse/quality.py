@@ -142,6 +142,12 @@ def _missed(obs: pd.DataFrame, thresholds: Mapping[str, float | None]) -> dict[s
     for name, bound in thresholds.items():
         if bound is None:
             continue
+        if METRIC_OF[name] not in obs:
+            raise UserError(
+                where=f"analysis.quality.{name}",
+                found=f"the table has no column '{METRIC_OF[name]}'",
+                do="a volume has no area: leave this threshold out",
+            )
         values = obs[METRIC_OF[name]].to_numpy(dtype=np.float64)
         # written so that NaN misses
         misses[name] = ~(values >= bound) if name.startswith("min_") else ~(values <= bound)

@@ -41,6 +41,9 @@ def assess_quality(
         max_area_um2=max_area_um2,
         max_control_fraction=max_control_fraction,
     )
+    _note(
+        table, "quality", {name: bound for name, bound in summary["thresholds"].items() if bound is not None}
+    )
     write_table(table, output_h5ad)
     write_json(summary, summary_json)
 

@@ -106,6 +106,7 @@ def fetch_data(given: argparse.Namespace) -> int:
 
 
 def _run_of(given: argparse.Namespace) -> Run:
+    _profile(given.profile)
     return Run.from_files([given.config], overrides=parse_overrides(given.set), cores=given.cores)
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from isthmus import __version__
 from isthmus.errors import EXIT_OURS, EXIT_USER, UserError
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words, passed_on = _split(words)
     parser = _parser()
     given = parser.parse_args(words)
-    if passed_on and given.command not in ("run",):
+    if passed_on and given.command not in ("check", "plan", "run"):
         parser.error(f"`{given.command}` takes no Snakemake arguments after --")
     given.passed_on = tuple(passed_on)
     try:
@@ -51,8 +52,16 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
     return words[:place], words[place + 1 :]
 
 
+class _Parser(argparse.ArgumentParser):
+    """A wrong command line is something that the user can mend: exit code 1, one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the message and where to read on."""
+        self.exit(EXIT_USER, f"error: {message}; see `{self.prog} --help`\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="isthmus", description="From images and molecules to one table of cells.", epilog=_EXIT_CODES
     )
     parser.add_argument("--version", action="version", version=f"isthmus {__version__}")
@@ -73,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument(
             "--cores",
-            type=_positive,
+            type=_number_of_cores,
             default=os.cpu_count() or 1,
             help="cores to use (default: all of this machine)",
         )
@@ -95,8 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
+def _number_of_cores(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of cores (1, 2, ...)")
+    return int(text)

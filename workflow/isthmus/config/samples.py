@@ -20,6 +20,38 @@ READERS = ("generic", "ome_tiff", "ome_zarr", "xenium")
 RESERVED = ("cohort", "work", "metrics", "logs")
 """Folders of a run's results; no sample may be called so."""
 
+TAKEN = (
+    *(
+        "instance_id",
+        "region",
+        "t",
+        "n_counts",
+        "n_genes",
+        "n_low_quality",
+        "n_control_counts",
+        "control_fraction",
+    ),
+    *(
+        "low_quality_fraction",
+        "area_um2",
+        "nucleus_area_um2",
+        "volume_um3",
+        "nucleus_volume_um3",
+        "major_axis_um",
+    ),
+    *(
+        "minor_axis_um",
+        "eccentricity",
+        "orientation_rad",
+        "touches_seam",
+        "touches_edge",
+        "qc_pass",
+        "qc_reason",
+    ),
+    *("leiden", "cell_type", "cell_type_confidence", "cell_type_fit", "cell_type_best"),
+)
+"""Columns of the tables of cells; a column of the sheet goes there too and must not be called so."""
+
 EMPTY = ("", "NA", "na", "NaN", "nan", "None", "null")
 """What people write into a cell that has no value."""
 
@@ -95,6 +127,10 @@ def _column_faults(sheet: Sheet, name: str) -> list[UserError]:
     faults = []
     absent = [column for column in COLUMNS if column not in sheet.columns]
     for column in sheet.columns:
+        if column in TAKEN:
+            found = f"column '{column}' is the name of a column of the tables of cells"
+            faults.append(UserError(where=f"{name}, header", found=found, do="give it another name"))
+            continue
         close = get_close_matches(column.lower().replace(" ", "_"), absent, n=1, cutoff=ALIKE)
         if column not in COLUMNS and close:
             do = f"did you mean '{close[0]}'? A column of your own needs a name less like it"

@@ -51,29 +51,23 @@ def _check_inputs(run: Run) -> None:
 
 
 def _check_overlap(sample: Sample, plan: SamplePlan) -> None:
-    """The first transcripts must lie in the image; the import looks at all of them."""
+    """Some transcript must lie in the image; as a rule the first rows show it, and only they are read."""
     points = read_sample(sample).points
     if points is None:
         return
-    batch = next(iter(points.batches(_FIRST_ROWS)), None)
-    if batch is None or batch.num_rows == 0:
-        raise UserError(
-            where=sample.where, found=f"'{sample.transcripts}' holds no transcripts", do="name another file"
-        )
-    x_um, y_um = (batch.column(name).to_numpy(zero_copy_only=False) for name in ("x_um", "y_um"))
     affine = Affine(*plan.affine)
-    column, row = affine.to_px(x_um, y_um)
-    inside = (column >= 0) & (column < plan.shape[3]) & (row >= 0) & (row < plan.shape[2])
-    if not inside.any():
-        raise no_overlap(
-            where=sample.where,
-            n_inside=0,
-            n_rows=batch.num_rows,
-            low=np.array([x_um.min(), y_um.min()]),
-            high=np.array([x_um.max(), y_um.max()]),
-            affine=affine,
-            shape=plan.shape,
-        )
+    n_rows, low, high = 0, np.full(2, np.inf), np.full(2, -np.inf)
+    for batch in points.batches(_FIRST_ROWS):
+        x_um, y_um = (batch.column(name).to_numpy(zero_copy_only=False) for name in ("x_um", "y_um"))
+        column, row = affine.to_px(x_um, y_um)
+        if ((column >= 0) & (column < plan.shape[3]) & (row >= 0) & (row < plan.shape[2])).any():
+            return
+        n_rows += batch.num_rows
+        if batch.num_rows:
+            low, high = np.minimum(low, [x_um.min(), y_um.min()]), np.maximum(high, [x_um.max(), y_um.max()])
+    if n_rows == 0:
+        raise UserError(where=sample.where, found="there are no transcripts", do="see column transcripts")
+    raise no_overlap(where=sample.where, n_rows=n_rows, low=low, high=high, affine=affine, shape=plan.shape)
 
 
 def check_writable(results: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER
 from isthmus.launch.check import check_run
 from isthmus.launch.display import Display
 from isthmus.launch.head import Head
 from isthmus.launch.overrides import to_snakemake
 from isthmus.launch.progress import ProgressReader
-from isthmus.launch.repair import Damage, repair
+from isthmus.launch.repair import Damage, find_outdated, repair
 from isthmus.launch.run import Run
 from isthmus.packs.tied import tie_to_parent
 
@@ -62,16 +65,29 @@ def execute(request: Request) -> int:
 
 
 def _only_looks(arguments: Sequence[str]) -> bool:
-    """Whether Snakemake is asked to look at the run, not to run it."""
-    return any(
-        a in ("-n", "--dry-run", "--dryrun", "--dag", "--rulegraph", "--filegraph", "--summary")
-        for a in arguments
+    """Whether Snakemake is asked for something else than to run the workflow: then it speaks for itself."""
+    looks = (
+        *(
+            "--dry",
+            "--dag",
+            "--rulegraph",
+            "--filegraph",
+            "--d3dag",
+            "--summary",
+            "--detailed-summary",
+            "--lint",
+        ),
+        *("--list", "--unlock", "--report", "--help", "--version", "--cleanup", "--print", "--archive"),
+    )
+    bundles = [word for word in arguments if re.fullmatch(r"-[a-zA-Z]+", word)]
+    return any(word.startswith(looks) for word in arguments) or any(
+        set("nlDSh") & set(word) for word in bundles
     )
 
 
 def _phases(request: Request, run: Run, damages: Sequence[Damage], display: Display, began: float) -> int:
     """What is damaged comes first, by itself: its results come out as they were, so nothing after it is made again."""
-    if any(Path(".snakemake", "locks").glob("*")):  # of a head that was killed: a living one would hold ours
+    if any(Path(".snakemake", "locks").glob("*")) and not _snakemake_works_here():
         subprocess.run([*_command(request, []), "--unlock"], check=False, capture_output=True)
     # Step after step: within one call, what comes after a job that runs would run too.
     for _, of_rule in groupby(damages, key=lambda damage: damage.rule):
@@ -79,7 +95,19 @@ def _phases(request: Request, run: Run, damages: Sequence[Damage], display: Disp
         code = _run_snakemake(_command(request, targets), run, display, began)
         if code:
             return code
-    return _run_snakemake(_command(request, []), run, display, began)
+    outdated = [_seen(path) for path in find_outdated(run.plan, run.paths)]
+    return _run_snakemake(_command(request, [], forced=outdated), run, display, began)
+
+
+def _snakemake_works_here() -> bool:
+    """Whether a living Snakemake has this working directory: then its lock is not the leaving of a killed head."""
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        if process.info["cwd"] == str(Path.cwd()) and any(
+            "snakemake" in Path(word).name for word in words[:4]
+        ):
+            return True
+    return False
 
 
 def _seen(path: Path) -> str:
@@ -87,8 +115,10 @@ def _seen(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _command(request: Request, targets: Sequence[str]) -> list[str]:
+def _command(request: Request, targets: Sequence[str], *, forced: Sequence[str] = ()) -> list[str]:
     command = [sys.executable, "-m", "snakemake"]
+    if forced:
+        command += ["--forcerun", *forced]
     if request.overrides:
         # first, because it takes all words up to the next option, and those at the end are targets
         command += ["--config", *to_snakemake(request.overrides)]

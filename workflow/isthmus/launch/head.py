@@ -35,21 +35,30 @@ class Head:
         me = psutil.Process()
         mine = {"pid": me.pid, "host": socket.gethostname(), "created": me.create_time()}
         while True:
-            try:
-                with self._file.open("x") as file:
-                    file.write(json.dumps(mine) + "\n")
+            if self._claim(json.dumps(mine) + "\n"):
                 return
-            except FileExistsError:
-                other = self._read()
+            other = self._read()
             if other and _alive(other):
                 if _is_above(other, me):
                     return
                 raise UserError(
                     where=str(self._file.parent.parent),
                     found=f"another run is under way here (process {other['pid']} on {other['host']})",
-                    do="wait for it, stop it, or give another results folder",
+                    do=f"wait for it, stop it, or give another results folder (if it is gone: delete {self._file})",
                 )
             self._file.unlink(missing_ok=True)
+
+    def _claim(self, text: str) -> bool:
+        """Put the file there whole, unless there is one."""
+        aside = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        aside.write_text(text)
+        try:
+            os.link(aside, self._file)
+        except FileExistsError:
+            return False
+        finally:
+            aside.unlink()
+        return True
 
     def release(self) -> None:
         """Give the folder back, if this process holds it."""

@@ -1,8 +1,7 @@
 """Options from a command line, on their way through Snakemake's own.
 
-Snakemake guesses the types of plain values after `--config` and turns nested ones to text, so ours travel as one nested
-value
-under a key of its own, each leaf written as JSON.
+Snakemake guesses the types of plain values after `--config` and turns nested ones to text, so ours travel as one
+nested value under a key of its own, each leaf written as JSON.
 """
 
 from __future__ import annotations

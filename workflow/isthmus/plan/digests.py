@@ -16,7 +16,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "import_image": 1,
     "import_transcripts": 1,
     "survey_image": 1,
-    "segment_pack": 1,
+    "segment_pack": 2,
     "stitch_labels": 1,
     "quantify_pack": 1,
     "build_pyramid": 1,

@@ -85,9 +85,12 @@ def _segmentation(run: RunResults) -> str:
     basins = options["basins"]
     channel = basins["channel"] or run.samples[0].plan.channels[0]
     return (
-        f"Nuclei were segmented in channel {channel} as basins of steepest ascent of a landscape of local contrast"
-        f" (expected diameter {basins['nucleus_diameter_um']:g} µm, sensitivity {basins['sensitivity']:g}, smoothing"
-        f" {basins['smoothing_um']:g} µm); objects below {basins['min_area_um2']:g} µm² were dropped."
+        f"Nuclei were segmented in channel {channel} as basins of steepest ascent of a landscape of the distance to the"
+        " edge of the foreground, parted by grooves and necks"
+        f" (expected diameter {basins['nucleus_diameter_um']:g} µm, sensitivity {basins['sensitivity']:g},"
+        f" local contrast {basins['local_contrast']:g}, smoothing {basins['smoothing_um']:g} µm,"
+        f" groove depth {basins['groove_depth']:g}, roundness {basins['roundness']:g});"
+        f" objects below {basins['min_area_um2']:g} µm² were dropped."
     )
 
 

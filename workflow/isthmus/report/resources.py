@@ -33,7 +33,7 @@ def write_resources(paths: RunPaths) -> list[dict[str, Any]]:
 
 
 def _ended(file: Path) -> Iterator[dict[str, Any]]:
-    """The ends noted in a job's history; a start is an attempt."""
+    """The ends noted in a job's history; a start is an attempt at the next result."""
     attempt = 0
     for line in file.read_text(errors="replace").splitlines():
         try:
@@ -44,3 +44,5 @@ def _ended(file: Path) -> Iterator[dict[str, Any]]:
             attempt += 1
         else:
             yield note | {"attempt": attempt}
+            if note["status"] == "done":
+                attempt = 0

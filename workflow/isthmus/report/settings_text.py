@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -21,10 +22,23 @@ class Line:
 
 
 def settings_lines(settings: Mapping[str, Any]) -> list[Line]:
-    """All options in their order. Where the samples and the results are is no parameter and never marked."""
+    """All options in their order; files by their names only, for where they lie is nobody else's concern."""
+    settings = _named(settings)
     defaults = Settings.model_validate({"samples": settings["samples"]}).model_dump(mode="json")
     defaults |= {name: settings[name] for name in ("samples", "results")}
     return list(_lines(settings, defaults, 0))
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with absolute paths cut down to names."""
+    made: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            made[name] = _named(value)
+        else:
+            is_path = isinstance(value, str) and PurePath(value).is_absolute()
+            made[name] = PurePath(value).name if is_path else value
+    return made
 
 
 def _lines(values: Mapping[str, Any], defaults: Mapping[str, Any], depth: int) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = (
     *("numpy", "scipy", "numba", "zarr", "tifffile", "pyarrow", "pandas", "anndata", "scanpy", "igraph"),
-    *("leidenalg", "umap-learn", "scikit-learn", "snakemake", "matplotlib"),
+    *("umap-learn", "scikit-learn", "snakemake", "matplotlib"),
 )
 
 

@@ -29,6 +29,7 @@ from isthmus.tables.counts import count_tables, is_control
 from isthmus.tables.merge import CellSums, merge_counts, merge_sums
 from isthmus.tables.transcripts import TranscriptWriter, scatter, with_cells
 
+_PARAMETERS = ("image", "segmentation", "cells", "quantification")
 _SHEET_COLUMNS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
 
 
@@ -85,7 +86,7 @@ def build_table(job: Job) -> None:
         record={
             "version": __version__,
             "digest": job.digest,
-            "parameters": json.dumps(job.plan.settings, sort_keys=True),
+            "parameters": json.dumps({key: job.plan.settings[key] for key in _PARAMETERS}, sort_keys=True),
         },
     )
     write_table(table, paths.raw_table)

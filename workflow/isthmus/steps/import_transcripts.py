@@ -24,7 +24,6 @@ from isthmus.steps.stored import describe_shards
 log = logging.getLogger(__name__)
 
 BATCH_ROWS = 500_000
-_LEAST_SHARE_INSIDE = 0.1
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -134,11 +133,10 @@ def _flush(folder: Path, run: int, waiting: list[Columns], tiles_across: int) ->
 
 def _check_overlap(tally: _Tally, sample: SamplePlan) -> None:
     """A wrong affine or pixel size is told by where the transcripts lie."""
-    if tally.n_in_image >= _LEAST_SHARE_INSIDE * tally.n_rows:
+    if tally.n_in_image:
         return
     raise no_overlap(
         where=str(sample.sheet["where"]),
-        n_inside=tally.n_in_image,
         n_rows=tally.n_rows,
         low=tally.low,
         high=tally.high,
@@ -150,7 +148,6 @@ def _check_overlap(tally: _Tally, sample: SamplePlan) -> None:
 def no_overlap(
     *,
     where: str,
-    n_inside: int,
     n_rows: int,
     low: npt.NDArray[np.float64],
     high: npt.NDArray[np.float64],
@@ -161,7 +158,7 @@ def no_overlap(
     x, y = affine.to_um(np.array([0.0, shape[3]]), np.array([0.0, shape[2]]))
     return UserError(
         where=where,
-        found=f"only {n_inside} of {n_rows} transcripts lie in the image: they cover x {low[0]:.1f} to {high[0]:.1f}, "
+        found=f"none of {n_rows} transcripts lies in the image: they cover x {low[0]:.1f} to {high[0]:.1f}, "
         f"y {low[1]:.1f} to {high[1]:.1f} um, the image x {x.min():.1f} to {x.max():.1f}, "
         f"y {y.min():.1f} to {y.max():.1f} um",
         do="mend pixel_size_um, origin_x_um and origin_y_um, or affine, in the sample sheet",

@@ -91,7 +91,11 @@ class Job:
     @property
     def title(self) -> str:
         """The job as people call it."""
-        words = (self.rule, self.sample_name and f"sample {self.sample_name}", self.pack and f"pack {self.pack}")
+        words = (
+            self.rule,
+            self.sample_name and f"sample {self.sample_name}",
+            self.pack and f"pack {self.pack}",
+        )
         return ", ".join(word for word in words if word)
 
     def write_record(self, path: Path, fields: Mapping[str, Any]) -> None:
@@ -170,12 +174,10 @@ class _Meter:
     def __init__(self) -> None:
         self._cpu_s: dict[int, float] = {}
         self._max_rss = 0
-        self._began = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="meter", daemon=True)
 
     def start(self) -> None:
-        self._began = time.monotonic()
         self._thread.start()
 
     def stop(self) -> dict[str, float]:
@@ -184,7 +186,7 @@ class _Meter:
         self._sample()
         return {
             "cpu_s": round(sum(self._cpu_s.values()), 2),
-            "wall_s": round(time.monotonic() - self._began, 2),
+            "wall_s": round(time.time() - psutil.Process().create_time(), 2),
             "max_rss_mb": round(self._max_rss / _MB, 1),
         }
 

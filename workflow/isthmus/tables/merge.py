@@ -27,7 +27,9 @@ class CellSums:
 
 def merge_sums(records: Iterable[Record]) -> CellSums:
     """Add up what the blocks found of each instance."""
-    parts = list(records)
+    # Only these: the records also hold the transcripts, and there may be many.
+    names = ("ids", "shape", "bounds", "flags", "intensity", "extremes")
+    parts = [{name: record[name] for name in names} for record in records]
     ids, where = np.unique(np.concatenate([part["ids"] for part in parts]), return_inverse=True)
 
     def joined(name: str) -> npt.NDArray[Any]:
