@@ -92,3 +92,8 @@ def test_no_text_names_a_machine_or_a_package_server():
 def test_no_text_is_left_unfinished():
     marks = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r"\b")
     assert [str(path) for path, text in texts() if marks.search(text)] == []
+
+
+def test_the_container_holds_what_a_run_needs():
+    copied = set(re.findall(r"^COPY (\S+) ", (ROOT / "envs" / "Containerfile").read_text(), re.MULTILINE))
+    assert {"workflow", "profiles", "config", "resources", "envs"} <= copied

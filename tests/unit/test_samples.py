@@ -172,3 +172,11 @@ def test_a_file_that_is_no_sheet(tmp_path, content, said):
 def test_a_sheet_that_is_not_there(tmp_path):
     (line,) = faults(tmp_path / "samples.tsv")
     assert "no such file" in line
+
+
+@pytest.mark.parametrize("name", ["region", "area_um2", "instance_id", "cell_type", "leiden"])
+def test_a_column_of_the_tables_cannot_be_the_users(tmp_path, name):
+    path = tmp_path / "samples.tsv"
+    path.write_text(f"sample\t{name}\na\ttumour\n")
+    with pytest.raises(UserError, match=f"column '{name}' is the name of a column of the tables"):
+        read_samples(path)

@@ -46,7 +46,7 @@ def mark_quality(
     """Mark each cell as passing or not, in place, and describe the metrics before and after.
 
     Adds to obs: `n_genes` (int32, genes with a count), `n_control_counts` (int32), `control_fraction` and
-    `low_quality_fraction` (float64, shares of the controls and of the transcripts with qv < 20 among them
+    `low_quality_fraction` (float64, shares of the controls and of the transcripts of low quality among them
     and the counts; 0 for a cell with neither), `qc_pass` (bool) and `qc_reason` (category: the first
     threshold, in the order of the parameters, that the cell misses; empty where it passes). Adds to var:
     `n_cells`, `n_counts`.

@@ -50,7 +50,8 @@ def execute(request: Request) -> int:
     run = Run.from_files([request.config], overrides=request.overrides, cores=request.cores)
     check_run(run)
     if _only_looks(request.arguments):
-        return subprocess.call(_command(request, []))
+        outdated = [_seen(path) for path in find_outdated(run.plan, run.paths)]
+        return subprocess.call(_command(request, [], forced=outdated))
     with Head(run.paths.work):
         run.begin()
         for old in run.paths.errors.glob("*.json"):

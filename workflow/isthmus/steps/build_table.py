@@ -123,7 +123,9 @@ def _write_transcripts(
         tally.add(batch, _in_window(batch, plan))
     writer.finish()
     shutil.rmtree(folder)
-    return tally.summary(n_cells=int(sums.ids.size), n_vendor_cells=plan.n_vendor_cells)
+    # What the vendor says of the whole image does not count where only a window of it is used.
+    whole = plan.window.shape == plan.shape[1:]
+    return tally.summary(n_cells=int(sums.ids.size), n_vendor_cells=plan.n_vendor_cells if whole else None)
 
 
 def _in_window(batch: pa.RecordBatch, plan: SamplePlan) -> npt.NDArray[np.bool_]:

@@ -98,6 +98,8 @@ class TranscriptTally:
             found["n_assigned_by_vendor"] = sum(n for (a, _), n in self._pairs.items() if a)
             found["n_assigned_here"] = sum(n for (_, b), n in self._pairs.items() if b)
             found["adjusted_rand_index"] = adjusted_rand_index(both)
+            found["n_merged"] = n_mixed({(ours, theirs): n for (theirs, ours), n in both.items()})
+            found["n_split"] = n_mixed(both)
         return found
 
 
@@ -118,6 +120,19 @@ def adjusted_rand_index(pairs: dict[tuple[int, int], int]) -> float | None:
     expected = in_rows * in_columns / _choose2(total)
     most = (in_rows + in_columns) / 2
     return 1.0 if most == expected else (same - expected) / (most - expected)
+
+
+def n_mixed(pairs: dict[tuple[int, int], int]) -> int:
+    """Groups (first of each pair) of which at least a quarter lies in another than their largest part (second)."""
+    total, largest = Counter[int](), Counter[int]()
+    second = Counter[int]()
+    for (group, _), n in pairs.items():
+        total[group] += n
+        if n > largest[group]:
+            second[group], largest[group] = largest[group], n
+        elif n > second[group]:
+            second[group] = n
+    return sum(4 * second[group] >= n for group, n in total.items())
 
 
 def _choose2(n: int) -> int:
