@@ -130,14 +130,14 @@ def test_coordinates_that_are_no_numbers(study, refused) -> None:
 def test_image_and_transcripts_that_do_not_overlap(study, refused, column: str, value: str) -> None:
     study.rows[0][column] = value
     study.write()
-    only(refused(study), "row 2 (sample a)", "transcripts lie in the image", "origin_x_um")
+    only(refused(study), "row 2 (sample a)", "transcripts lies in the image", "origin_x_um")
 
 
 def test_affine_that_turns_everything_away(study, refused) -> None:
     row = {key: value for key, value in study.rows[0].items() if not key.startswith(("origin", "pixel"))}
     study.rows[0] = {**row, "affine": "0.2125 0 -1000 0 0.2125 -200"}
     study.write()
-    only(refused(study), "row 2 (sample a)", "transcripts lie in the image", "affine")
+    only(refused(study), "row 2 (sample a)", "transcripts lies in the image", "affine")
 
 
 @pytest.mark.parametrize("affine", ["1 0 0 0 1", "a b c d e f", "0 0 0 0 0 0", "nan 0 0 0 1 0"])

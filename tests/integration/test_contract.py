@@ -238,7 +238,9 @@ def test_uns_tells_version_digest_and_parameters(finished: Finished) -> None:
     record = table.uns["isthmus"]
     assert record["version"] == plan.isthmus
     assert record["digest"] in sample.digests.values()
-    assert json.loads(record["parameters"]) == plan.settings
+    known = ("image", "segmentation", "cells", "quantification")
+    assert json.loads(record["parameters"]) == {name: plan.settings[name] for name in known}
+    assert record["quality"]["min_counts"] == plan.settings["analysis"]["quality"]["min_counts"]
 
 
 def test_images_are_ome_zarr_that_can_be_placed(finished: Finished) -> None:
