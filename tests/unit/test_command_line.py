@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isthmus.cli.main import main
+from isthmus.errors import UserError
 from isthmus.launch.execute import _only_looks
 from isthmus.launch.overrides import from_snakemake, parse_overrides, to_snakemake
 
@@ -72,3 +73,8 @@ def test_options_go_through_snakemake_unharmed():
         "execution": {"packs": 3},
         "results": "out",
     }
+
+
+def test_an_option_without_a_value_is_told():
+    with pytest.raises(UserError, match="there is no value; give one, or write results=null"):
+        parse_overrides(["results="])

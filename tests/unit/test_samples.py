@@ -180,3 +180,11 @@ def test_a_column_of_the_tables_cannot_be_the_users(tmp_path, name):
     path.write_text(f"sample\t{name}\na\ttumour\n")
     with pytest.raises(UserError, match=f"column '{name}' is the name of a column of the tables"):
         read_samples(path)
+
+
+@pytest.mark.parametrize("name", ["NA", "report.html", "plan.json", "a" * 101])
+def test_names_that_no_sample_can_have(tmp_path, name):
+    path = tmp_path / "samples.tsv"
+    path.write_text(f"sample\n{name}\n")
+    with pytest.raises(UserError, match="row 1|row 2"):
+        read_samples(path)

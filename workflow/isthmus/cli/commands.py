@@ -75,6 +75,9 @@ def status(given: argparse.Namespace) -> int:
         raise UserError(
             where=str(paths.root), found="there is no plan.json", do="give the results folder of a run"
         )
+    if not paths.jobs.exists() and paths.report.exists():
+        _say("complete; its intermediates were deleted")
+        return EXIT_FINE
     progress = ProgressReader(read_plan(paths.plan), paths, 0.0).read()
     for rule in progress.rules:
         blocks = f", {rule.n_blocks_done} of {rule.n_blocks} blocks" if rule.n_blocks else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if passed_on and given.command not in ("check", "plan", "run"):
         parser.error(f"`{given.command}` takes no Snakemake arguments after --")
     given.passed_on = tuple(passed_on)
+    logging.getLogger("tifffile").setLevel(
+        logging.CRITICAL
+    )  # what is wrong with a file is told in our own words
     try:
         return int(given.function(given))
     except UserError as error:

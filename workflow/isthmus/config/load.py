@@ -88,6 +88,10 @@ def parse_override(text: str) -> Tree:
             found="not of the form KEY=VALUE",
             do="write for example execution.block_px=512",
         )
+    if not value.strip():
+        raise UserError(
+            where=f"--set {text}", found="there is no value", do=f"give one, or write {key.strip()}=null"
+        )
     return _nest(parts, parse_yaml(value, where=f"--set {key.strip()}"))
 
 

@@ -17,7 +17,16 @@ from isthmus.errors import UserError, did_you_mean, raise_all
 READERS = ("generic", "ome_tiff", "ome_zarr", "xenium")
 """Readers that a row may name."""
 
-RESERVED = ("cohort", "work", "metrics", "logs")
+RESERVED = (
+    "cohort",
+    "work",
+    "metrics",
+    "logs",
+    "report.html",
+    "plan.json",
+    "validation.json",
+    "ro-crate-metadata.json",
+)
 """Folders of a run's results; no sample may be called so."""
 
 TAKEN = (
@@ -181,8 +190,10 @@ class _RowReader:
             self._fault("no name in the column 'sample'", "name the sample")
         elif name.lower() in RESERVED:
             self._fault(f"sample '{name}' has the name of a results folder", "choose another name")
-        elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-            do = "use letters, digits, '_', '-' and '.', beginning with a letter or digit"
+        elif name in EMPTY:
+            self._fault(f"sample '{name}' is what an empty cell is called", "choose another name")
+        elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+            do = "use letters, digits, '_', '-' and '.', beginning with a letter or digit, 100 at most"
             self._fault(f"sample '{name}' cannot name a folder", do)
         return name
 

@@ -179,5 +179,8 @@ def _tell(run: Run, code: int, seconds: float) -> int:
             sys.stderr.write(f"       this is a fault of Isthmus; please report it with {failure['log']}\n")
     if not failures:
         log = run.paths.logs / "snakemake.log"
-        sys.stderr.write(f"error: the workflow ended with code {code} and no job says why; see {log}\n")
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        sys.stderr.write(
+            f"error: Snakemake ended with code {code}: {lines[-1] if lines else ''}; see {log}\n"
+        )
     return EXIT_OURS if ours or not failures else EXIT_USER

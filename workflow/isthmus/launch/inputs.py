@@ -67,6 +67,12 @@ def _check_channels(settings: Settings, image: ImagePart, sample: Sample) -> Non
 
 
 def _check_labels(settings: Settings, parts: SampleParts, sample: Sample) -> None:
+    if sample.labels and settings.results and sample.labels.is_relative_to(settings.results):
+        raise UserError(
+            where=f"{sample.where}, column labels",
+            found=f"'{sample.labels}' lies in the results folder of this very run, which writes there",
+            do="give another results folder, or copy the labels elsewhere",
+        )
     if settings.segmentation.method == "labels" and parts.labels is None:
         raise UserError(
             where=sample.where,

@@ -19,6 +19,11 @@ def read_generic(sample: Sample) -> SampleParts:
     image = open_image(required_image(sample), where=sample.where)
     part = image.part(place(sample, image), sample.z_step_um)
     notes = []
+    said = image.pixel_size_um
+    if said and sample.pixel_size_um and not 0.8 < sample.pixel_size_um / said[1] < 1.25:
+        notes.append(
+            f"the sample sheet says {sample.pixel_size_um:g} um a pixel, the file {said[1]:g} um: the sheet is believed"
+        )
     if image.format.startswith("OME-Zarr") and any(image.origin_um):
         notes.append(f"{image.format}: the translation is taken as the centre of the first pixel")
     points = open_points(sample.transcripts, where=sample.where) if sample.transcripts else None
@@ -35,6 +40,13 @@ def read_labels(sample: Sample, image: ImagePart) -> ImagePart | None:
     """The label image of a sample: one channel of integers with the image's spatial shape."""
     if sample.labels is None:
         return None
+    inside = sample.labels / "labels"
+    if inside.is_dir():
+        raise UserError(
+            where=f"{sample.where}, column labels",
+            found=f"'{sample.labels}' is an image, which has label images inside",
+            do=f"name one of them, for example '{inside / 'nuclei'}'",
+        )
     labels = open_image(sample.labels, where=f"{sample.where}, column labels")
     _check_shape(sample, labels, image)
     return labels.part(image.header.affine, image.header.z_step_um)
