@@ -22,6 +22,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
             parts = read_sample(sample)
             _check_channels(settings, parts.image, sample)
             _check_labels(settings, parts, sample)
+            _check_transcripts(settings, parts, sample)
             found[sample.sample] = _describe(sample, parts)
         except UserErrors as error:
             faults.extend(error.errors)
@@ -64,6 +65,15 @@ def _check_channels(settings: Settings, image: ImagePart, sample: Sample) -> Non
         raise UserError(
             where=error.where, found=f"{error.found}, image of {sample.where}", do=error.do
         ) from None
+
+
+def _check_transcripts(settings: Settings, parts: SampleParts, sample: Sample) -> None:
+    if parts.points is None:
+        raise UserError(
+            where=sample.where,
+            found=f"use case {settings.use_case} needs transcripts, but there are none",
+            do="fill column transcripts",
+        )
 
 
 def _check_labels(settings: Settings, parts: SampleParts, sample: Sample) -> None:

@@ -38,15 +38,17 @@ def repair(plan: RunPlan, paths: RunPaths) -> list[Damage]:
 
 
 def find_outdated(plan: RunPlan, paths: RunPaths) -> list[Path]:
-    """Outputs of jobs that are done, but for another plan.
+    """Outputs of jobs that are done, but for another plan, where Snakemake may not know it.
 
-    Snakemake sees that too, from what it keeps in the working directory; but nothing is there when the results were
-    moved, or when the run is continued from elsewhere.
+    It sees that from what it keeps in the working directory; but nothing is there when the results were moved, or when
+    the run is continued from elsewhere.
     """
     found: list[Path] = []
+    knows = any(Path(".snakemake", "metadata").glob("*"))
     for rule, sample, pack in planned_jobs(plan):
         note = last_note(paths, ".".join(part for part in (rule, sample, pack) if part))
-        if note.get("status") == "done" and note.get("digest") != plan.digest(rule, sample):
+        elsewhere = not knows or note.get("directory") != str(Path.cwd())
+        if elsewhere and note.get("status") == "done" and note.get("digest") != plan.digest(rule, sample):
             found += [paths.root / path for path in note.get("outputs", {})]
     return [path for path in found if path.exists()]
 
