@@ -43,8 +43,8 @@ def test_another_number_of_packs_computes_no_block(small_run: Finished, copied: 
     assert jobs_done(study.results, began) == {}
     for record in (study.results / "work" / "a").glob("*_pack/*.json"):
         record.unlink()
-    for table in (study.results / "work" / "a" / "table.h5ad", study.results / "a" / "cells.h5ad"):
-        table.unlink()
+    for name in ("work/a/stitch_labels.json", "work/a/table.h5ad", "a/cells.h5ad"):
+        (study.results / name).unlink()
     ended = study.run(sets=execution(256, 7), until=["a/cells.h5ad"])
     assert ended.code == 0, ended.text
     compare.assert_same_sample(small_run.results, study.results, seams=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,13 +45,17 @@ def find_outdated(plan: RunPlan, paths: RunPaths) -> list[Path]:
     the run is continued from elsewhere.
     """
     found: list[Path] = []
-    knows = any(Path(".snakemake", "metadata").glob("*"))
     for rule, sample, pack in planned_jobs(plan):
         note = last_note(paths, ".".join(part for part in (rule, sample, pack) if part))
-        elsewhere = not knows or note.get("directory") != str(Path.cwd())
-        if elsewhere and note.get("status") == "done" and note.get("digest") != plan.digest(rule, sample):
+        if note.get("status") == "done" and note.get("digest") != plan.digest(rule, sample):
             found += [paths.root / path for path in note.get("outputs", {})]
-    return [path for path in found if path.exists()]
+    return [path for path in found if path.exists() and not _is_known(path)]
+
+
+def _is_known(output: Path) -> bool:
+    """Whether Snakemake, in this working directory, knows how a file was made: its note is named by the file's path."""
+    name = str(output.relative_to(Path.cwd()) if output.is_relative_to(Path.cwd()) else output)
+    return Path(".snakemake", "metadata", urlsafe_b64encode(name.encode()).decode()).exists()
 
 
 def _find(plan: RunPlan, paths: RunPaths) -> Iterator[Damage]:

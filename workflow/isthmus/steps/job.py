@@ -162,7 +162,6 @@ class Job:
             "sample": self.sample_name,
             "pack": self.pack,
             "time": round(time.time(), 3),
-            "directory": str(Path.cwd()),
             **fields,
         }
         with (self.paths.jobs / f"{self.name}.jsonl").open("a") as file:
