@@ -13,14 +13,12 @@ from isthmus.blocks.grid import Grid, Region
 from isthmus.blocks.lookup import LookupFile
 from isthmus.image.ome_zarr import Level
 from isthmus.packs.runner import BlockResult
+from isthmus.quantify.counts import count_points
 from isthmus.quantify.grow import grow, growth_halo_px
-from isthmus.quantify.points import read_block
 from isthmus.quantify.sums import PartialSums, add_channel, add_geometry, empty_sums
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-
-NUCLEUS, CYTOPLASM = 1, 2
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,11 @@ def quantify_block(job: QuantifyJob, index: int) -> BlockResult:
     image = Level.open(job.image, is_volume=is_volume, has_channels=True)
     for place, channel in enumerate(job.channels):
         add_channel(sums, place, np.ascontiguousarray(image.read(write, channel)), cells, nuclei)
-    record = _compact(sums, ids) | _count_points(job, write, cells, nuclei, ids)
+    record = _compact(sums, ids)
+    if job.points is not None:
+        record |= count_points(
+            job.points, write, cells, nuclei, ids, n_features=job.n_features, min_qv=job.min_qv
+        )
     return BlockResult(arrays_to_bytes(record), files)
 
 
@@ -117,35 +119,4 @@ def _compact(sums: PartialSums, ids: Int64) -> dict[str, npt.NDArray[np.generic]
         "flags": sums.flags[present],
         "intensity": sums.intensity[present],
         "extremes": sums.extremes[present],
-    }
-
-
-def _count_points(
-    job: QuantifyJob, write: Region, cells: Int32, nuclei: Int32, ids: Int64
-) -> dict[str, npt.NDArray[np.generic]]:
-    """Sparse counts of this block, and the instance of every transcript that has one.
-
-    counts: rows (id, feature, good and in nucleus, good and in cytoplasm, low quality).
-    """
-    if job.points is None:
-        return {}
-    points = read_block(job.points, write)
-    z = points.z - write.start[0] if cells.shape[0] > 1 else np.zeros_like(points.z)
-    place = (z, points.y - write.start[1], points.x - write.start[2])
-    number = cells[place]
-    inside = number > 0
-    in_nucleus = nuclei[place][inside] > 0
-    number, feature = number[inside].astype(np.int64), points.gene[inside].astype(np.int64)
-    good = points.qv[inside] >= job.min_qv
-    keys, where = np.unique(number * job.n_features + feature, return_inverse=True)
-    columns = [
-        np.bincount(where, weights=mask, minlength=keys.size).astype(np.int64)
-        for mask in (good & in_nucleus, good & ~in_nucleus, ~good)
-    ]
-    counts = np.column_stack([ids[keys // job.n_features - 1], keys % job.n_features, *columns])
-    return {
-        "counts": counts.astype(np.int64).reshape(-1, 5),
-        "point_row": points.row[inside],
-        "point_id": ids[number - 1],
-        "point_compartment": np.where(in_nucleus, NUCLEUS, CYTOPLASM).astype(np.uint8),
     }
