@@ -86,7 +86,7 @@ def run_blocks(
     results = {index: segment_block(job, index) for index in range(grid.n_blocks)}
     blocks = {index: BlockRecord.from_bytes(result.record) for index, result in results.items()}
     lookup = stitch(blocks, grid, min_area_px=min_area_px)
-    write_lookup(folder / "lookup", lookup.ids, lookup.offsets)
+    write_lookup(folder / "lookup", lookup.ids, lookup.offsets, lookup.roots)
     for name in ("nuclei", "cells"):
         _empty(folder / name, grid, label_dtype(lookup.max_id))
     quantify = QuantifyJob(

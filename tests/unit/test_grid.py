@@ -7,7 +7,7 @@ import pytest
 
 from isthmus.blocks.arrays import arrays_from_bytes, arrays_to_bytes
 from isthmus.blocks.grid import Grid, Region, pack_blocks
-from isthmus.blocks.lookup import LookupFile, write_lookup
+from isthmus.blocks.lookup import LookupFile, read_roots, write_lookup
 
 GRIDS = [
     ((1, 1, 1), (1, 1, 1)),
@@ -114,6 +114,15 @@ def test_a_lookup_is_read_block_by_block(tmp_path):
     write_lookup(tmp_path / "lookup", np.array([4, 0, 2]), np.array([0, 2, 2, 3]))
     lookup = LookupFile(tmp_path / "lookup")
     assert [lookup.ids(block).tolist() for block in range(3)] == [[4, 0], [], [2]]
+
+
+def test_a_lookup_tells_the_roots_of_ids_of_any_type(tmp_path):
+    write_lookup(tmp_path, np.array([2, 0, 1], np.uint8), np.array([0, 3]), np.array([2**40, 2**41]))
+    assert LookupFile(tmp_path).ids(0).dtype == np.int64
+    assert LookupFile(tmp_path).ids(0).tolist() == [2, 0, 1]
+    assert read_roots(tmp_path).tolist() == [2**40, 2**41]
+    write_lookup(tmp_path, np.empty(0, np.uint8), np.array([0, 0]), np.empty(0, np.int64))
+    assert read_roots(tmp_path).size == 0
 
 
 def test_a_lookup_may_be_empty_and_be_replaced(tmp_path):

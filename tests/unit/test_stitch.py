@@ -21,12 +21,13 @@ def _random(shape, top, seed=0):
 
 
 def _record(roots=(), exits=(), area=(), ring=()):
-    index, label = (np.array([r[k] for r in ring], dtype=np.int64) for k in (0, 1))
+    start, label = (np.array([r[k] for r in ring], dtype=np.int64) for k in (0, 1))
     return BlockRecord(
         np.array(roots, np.int64),
         np.array(exits, np.int64),
         np.array(area, np.int64),
-        index,
+        start,
+        np.ones(start.size, dtype=np.int32),
         label.astype(np.int32),
     )
 
@@ -96,7 +97,7 @@ def test_a_record_survives_its_bytes():
     _, _, records = cut_records(_random((1, 12, 12), 3), (1, 5, 5), radius_px=(0, 2, 2))
     for record in records.values():
         again = BlockRecord.from_bytes(record.to_bytes())
-        for name in ("roots", "exits", "area_px", "ring_index", "ring_label"):
+        for name in ("roots", "exits", "area_px", "ring_start", "ring_length", "ring_label"):
             assert np.array_equal(getattr(again, name), getattr(record, name))
 
 
@@ -178,6 +179,27 @@ def test_a_missing_neighbour_is_an_error():
         stitch(records, grid, min_area_px=1)
 
 
+def test_exits_in_a_circle_are_an_error():
+    # Nothing that pass 1 writes can be so; records of two runs together can.
+    grid = Grid((1, 1, 4), (1, 1, 2))
+    records = {
+        0: _record(exits=[2], area=[2], ring=[(0, 1), (1, 1)]),
+        1: _record(exits=[1], area=[2], ring=[(0, 1), (1, 1)]),
+    }
+    with pytest.raises(ValueError, match="circle"):
+        stitch(records, grid, min_area_px=1)
+
+
+def test_the_root_of_every_instance_is_told():
+    landscape = _random((1, 40, 40), 50, seed=3)
+    grid, _, records = cut_records(landscape, (1, 9, 7), radius_px=(0, 2, 2))
+    lookup = stitch(records, grid, min_area_px=4)
+    whole = cut_labels(landscape, (1, 9, 7), radius_px=(0, 2, 2), min_area_px=4)
+    assert np.array_equal(whole.reshape(-1)[lookup.roots], np.arange(1, lookup.n_instances + 1))
+    assert np.all(np.diff(lookup.roots) > 0)
+    assert lookup.n_instances < sum(record.roots.size for record in records.values())
+
+
 def test_imported_labels_keep_their_ids():
     grid = Grid((1, 4, 8), (1, 4, 4))
     records = {1: _record([70_000, 3], area=[4, 1]), 0: _record([3, 9], area=[2, 2])}
@@ -185,6 +207,8 @@ def test_imported_labels_keep_their_ids():
     assert lookup.ids.tolist() == [3, 9, 70_000, 3]
     assert lookup.offsets.tolist() == [0, 2, 4]
     assert (lookup.n_instances, lookup.max_id) == (3, 70_000)
+    assert lookup.roots.tolist() == [3, 9, 70_000]
+    assert lookup.ids.dtype == np.uint32
     empty = keep_ids({}, grid)
     assert (empty.n_instances, empty.max_id) == (0, 0)
 
@@ -204,7 +228,12 @@ def _generated(n_blocks_side, per_block):
         exits = NONE if last else np.array([start[1] * width + start[2] + side], dtype=np.int64)
         area = np.full(per_block + exits.size, 30, dtype=np.int64)
         records[index] = BlockRecord(
-            roots, exits, area, np.array([0]), np.array([1 if last else per_block + 1], dtype=np.int32)
+            roots,
+            exits,
+            area,
+            np.array([0]),
+            np.array([1], dtype=np.int32),
+            np.array([1 if last else per_block + 1], dtype=np.int32),
         )
     return grid, records
 
@@ -220,6 +249,7 @@ def _check_generated(n_blocks_side, per_block):
     )
     assert np.array_equal(np.argsort(roots), np.argsort(ids))
     assert np.array_equal(np.sort(ids), np.arange(1, n + 1))
+    assert np.array_equal(lookup.roots[ids - 1], roots)
     for row in range(n_blocks_side):
         last = row * n_blocks_side + n_blocks_side - 1
         passing = [

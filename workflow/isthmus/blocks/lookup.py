@@ -1,8 +1,12 @@
-"""Tables from a block's local labels to final ids, on disk: one array for all blocks, each reads its part."""
+"""Tables from a block's local labels to final ids, on disk: one array for all blocks, each reads its part.
+
+`ids.npy` and `offsets.npy` are the table, `roots.npy` says where each instance has its root.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,24 +14,46 @@ import numpy.typing as npt
 Int64 = npt.NDArray[np.int64]
 
 
-def write_lookup(folder: Path, ids: Int64, offsets: Int64) -> None:
-    """Write the table: local label k of block b has the final id ids[offsets[b] + k - 1]."""
+def write_lookup(
+    folder: Path, ids: npt.NDArray[np.integer[Any]], offsets: Int64, roots: Int64 | None = None
+) -> None:
+    """Write the table.
+
+    Parameters
+    ----------
+    ids, offsets
+        Local label k of block b has the final id ids[offsets[b] + k - 1].
+    roots
+        Row-major index in the image of the root of id k, at k - 1; of imported labels the sorted ids.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in (("ids", ids), ("offsets", offsets)):
-        temporary = folder / f"{name}.partial.npy"
-        np.save(temporary, array)
-        temporary.replace(folder / f"{name}.npy")
+    for name, array in (("ids", ids), ("offsets", offsets), ("roots", roots)):
+        if array is not None:
+            temporary = folder / f"{name}.partial.npy"
+            np.save(temporary, array)
+            temporary.replace(folder / f"{name}.npy")
+
+
+def read_roots(folder: Path) -> Int64:
+    """The instances' roots (see `write_lookup`), mapped into memory."""
+    return _mapped(folder / "roots.npy")
 
 
 class LookupFile:
     """A lookup table on disk, mapped into memory."""
 
     def __init__(self, folder: Path) -> None:
-        self._offsets = np.load(folder / "offsets.npy", mmap_mode="r")
-        # An empty array cannot be mapped; loading it costs nothing.
-        path = folder / "ids.npy"
-        self._ids = np.load(path, mmap_mode="r") if self._offsets[-1] else np.load(path)
+        self._offsets = _mapped(folder / "offsets.npy")
+        self._ids = _mapped(folder / "ids.npy")
 
     def ids(self, block: int) -> Int64:
         """Final id of each local label of a block, from label 1; 0 where it was dropped."""
-        return np.array(self._ids[self._offsets[block] : self._offsets[block + 1]])
+        return np.array(self._ids[self._offsets[block] : self._offsets[block + 1]], dtype=np.int64)
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    try:
+        mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    except ValueError:  # an empty array cannot be mapped
+        mapped = np.load(path)
+    return mapped

@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.arrays import arrays_from_bytes, arrays_to_bytes
+from isthmus.segment.ring import count_pixels, find_ring_runs
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
+
+_RUNS = 8192
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,27 @@ class BlockRecord:
         Row-major index in the image of each pixel that paths leave to.
     area_px
         Pixels of each node (roots, then exits).
-    ring_index, ring_label
-        Labelled pixels near the block's border: row-major index in the block's write region, and local label.
-        Every exit of a neighbour lies in its owner's ring.
+    ring_start, ring_length, ring_label
+        Labelled pixels near the block's border, as runs along x: row-major index in the block's write region of a
+        run's first pixel, its pixels, and their local label; runs in the order of their starts. Every exit of a
+        neighbour lies in its owner's ring.
     """
 
     roots: Int64
     exits: Int64
     area_px: Int64
-    ring_index: Int64
+    ring_start: Int64
+    ring_length: Int32
     ring_label: Int32
+
+    def ring_labels_at(self, index: Int64) -> Int32:
+        """Local labels of pixels (row-major index in the write region), 0 where the ring has none."""
+        labels = np.zeros(index.shape, dtype=np.int32)
+        if self.ring_start.size:
+            run = np.searchsorted(self.ring_start, index, side="right") - 1
+            inside = (run >= 0) & (index < self.ring_start[run] + self.ring_length[run])
+            labels[inside] = self.ring_label[run[inside]]
+        return labels
 
     def to_bytes(self) -> bytes:
         """Serialise."""
@@ -46,16 +60,18 @@ class BlockRecord:
 
 def make_record(labels: Int32, roots: Int64, exits: Int64, *, ring_px: tuple[int, int, int]) -> BlockRecord:
     """Summarise a block's local labels (z, y, x); ring_px is the depth of the ring along each axis."""
-    area = np.bincount(labels.reshape(-1), minlength=roots.size + exits.size + 1)[1:]
-    ring = np.ones(labels.shape, dtype=bool)
-    inner = tuple(slice(r, n - r) for r, n in zip(ring_px, labels.shape, strict=True))
-    ring[inner] = False
-    ring &= labels > 0
-    index = np.flatnonzero(ring)
-    return BlockRecord(
-        roots=roots,
-        exits=exits,
-        area_px=area.astype(np.int64),
-        ring_index=index.astype(np.int64),
-        ring_label=labels.reshape(-1)[index],
-    )
+    labels = np.ascontiguousarray(labels)
+    area = np.zeros(roots.size + exits.size, dtype=np.int64)
+    count_pixels(labels.reshape(-1), area)
+    start, length, label = _ring(labels, ring_px, _RUNS)
+    return BlockRecord(roots, exits, area, start, length, label)
+
+
+def _ring(labels: Int32, ring_px: tuple[int, int, int], room: int) -> tuple[Int64, Int32, Int32]:
+    """The runs of the ring; looked for once more where there are more than there is room for."""
+    start = np.empty(room, dtype=np.int64)
+    length, label = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
+    found = find_ring_runs(labels, ring_px, start, length, label)
+    if found > room:
+        return _ring(labels, ring_px, found)
+    return start[:found].copy(), length[:found].copy(), label[:found].copy()

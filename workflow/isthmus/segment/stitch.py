@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from isthmus.blocks.grid import Grid
 from isthmus.segment.record import BlockRecord
 
 Int64 = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True)
@@ -19,17 +21,38 @@ class Lookup:
     """Final ids of all local labels.
 
     ids
-        Final id of every node of every block, 0 where the instance was dropped; blocks one after the other.
+        Final id of every node of every block, 0 where the instance was dropped; blocks one after the other, in the
+        smallest type that holds them.
     offsets
         Where block b's nodes begin: its local label k has the final id ids[offsets[b] + k - 1]; n_blocks + 1 values.
-    n_instances, max_id
-        How many instances there are, and the largest id (they differ for imported labels).
+    roots
+        Row-major index in the image of the root of each instance: id k at k - 1. For imported labels, which have no
+        roots, the ids themselves, ascending.
+    max_id
+        The largest id (for imported labels it may exceed the number of instances).
     """
 
-    ids: Int64
+    ids: Ids
     offsets: Int64
-    n_instances: int
+    roots: Int64
     max_id: int
+
+    @property
+    def n_instances(self) -> int:
+        """How many instances there are."""
+        return self.roots.size
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """The nodes of all blocks; `first_root[b]` and `first_exit[b]` say where block b's begin (n_blocks + 1 values)."""
+
+    first_root: Int64
+    first_exit: Int64
+    roots: Int64
+    root_area: Int64
+    exits: Int64
+    exit_area: Int64
 
 
 def stitch(records: Mapping[int, BlockRecord], grid: Grid, *, min_area_px: int) -> Lookup:
@@ -38,78 +61,99 @@ def stitch(records: Mapping[int, BlockRecord], grid: Grid, *, min_area_px: int) 
     Parameters
     ----------
     records
-        One record a block, by block index; a missing block had nothing in it.
+        One record a block, by block index; a missing block had nothing in it. A record is asked for at most twice and
+        not kept, so the mapping may read it from disk each time.
     grid
         The blocks.
     min_area_px
         Whole instances with fewer pixels are dropped.
+
+    Raises
+    ------
+    ValueError
+        An exit leads to a pixel that is not in its owner's ring.
     """
-    offsets = _offsets(records, grid.n_blocks)
-    parent = np.arange(offsets[-1], dtype=np.int64)
-    root_index = np.full(parent.size, -1, dtype=np.int64)
-    area = np.zeros(parent.size, dtype=np.int64)
-    for b, record in records.items():
-        first = offsets[b]
-        n_roots = record.roots.size
-        root_index[first : first + n_roots] = record.roots
-        area[first : offsets[b + 1]] = record.area_px
-        if record.exits.size:
-            parent[first + n_roots : offsets[b + 1]] = _owners_nodes(record.exits, records, grid, offsets)
-    parent = _jump(parent)
-    total = np.zeros(parent.size, dtype=np.int64)
-    np.add.at(total, parent, area)
-    kept = np.flatnonzero((root_index >= 0) & (total >= max(1, min_area_px)))
-    kept = kept[np.argsort(root_index[kept], kind="stable")]
-    final = np.zeros(parent.size, dtype=np.int64)
-    final[kept] = np.arange(1, kept.size + 1)
-    return Lookup(ids=final[parent], offsets=offsets, n_instances=kept.size, max_id=kept.size)
+    nodes = _gather(records, grid.n_blocks)
+    root_of = _jump(_owners_nodes(nodes, records, grid))
+    np.add.at(nodes.root_area, root_of, nodes.exit_area)
+    kept = np.flatnonzero(nodes.root_area >= max(1, min_area_px))
+    kept = kept[np.argsort(nodes.roots[kept], kind="stable")]
+    dtype = label_dtype(kept.size)
+    id_of_root = np.zeros(nodes.roots.size, dtype=dtype)
+    id_of_root[kept] = np.arange(1, kept.size + 1, dtype=dtype)
+    ids = np.empty(nodes.roots.size + nodes.exits.size, dtype=dtype)
+    # In every block the exits stand after the roots.
+    place = np.arange(nodes.exits.size) + np.repeat(nodes.first_root[1:], np.diff(nodes.first_exit))
+    is_root = np.ones(ids.size, dtype=bool)
+    is_root[place] = False
+    ids[is_root] = id_of_root
+    ids[place] = id_of_root[root_of]
+    return Lookup(ids, nodes.first_root + nodes.first_exit, nodes.roots[kept], kept.size)
 
 
 def keep_ids(records: Mapping[int, BlockRecord], grid: Grid) -> Lookup:
     """Imported labels keep their ids; the records' roots are those ids."""
-    offsets = _offsets(records, grid.n_blocks)
-    ids = np.zeros(offsets[-1], dtype=np.int64)
-    for b, record in records.items():
-        ids[offsets[b] : offsets[b + 1]] = record.roots
-    unique = np.unique(ids)
-    return Lookup(
-        ids=ids, offsets=offsets, n_instances=unique.size, max_id=int(unique[-1]) if unique.size else 0
-    )
+    nodes = _gather(records, grid.n_blocks)
+    unique = np.unique(nodes.roots)
+    max_id = int(unique[-1]) if unique.size else 0
+    return Lookup(nodes.roots.astype(label_dtype(max_id)), nodes.first_root, unique, max_id)
 
 
-def _offsets(records: Mapping[int, BlockRecord], n_blocks: int) -> Int64:
-    sizes = np.zeros(n_blocks + 1, dtype=np.int64)
-    for b, record in records.items():
-        sizes[b + 1] = record.area_px.size
-    return np.cumsum(sizes)
+def _gather(records: Mapping[int, BlockRecord], n_blocks: int) -> _Nodes:
+    """Everything of the records but their rings."""
+    roots, exits, root_area, exit_area = ([np.empty(0, dtype=np.int64)] * n_blocks for _ in range(4))
+    for b in records:
+        record = records[b]
+        n = record.roots.size
+        roots[b], exits[b] = record.roots, record.exits
+        root_area[b], exit_area[b] = record.area_px[:n], record.area_px[n:]
+    first_root, first_exit = _starts(roots), _starts(exits)
+    return _Nodes(first_root, first_exit, *(_joined(parts) for parts in (roots, root_area, exits, exit_area)))
 
 
-def _owners_nodes(exits: Int64, records: Mapping[int, BlockRecord], grid: Grid, offsets: Int64) -> Int64:
-    """The node, in the block that owns it, of each pixel that paths leave to."""
-    z, y, x = np.unravel_index(exits, grid.shape)
+def _starts(parts: list[Int64]) -> Int64:
+    return np.cumsum([0, *(part.size for part in parts)], dtype=np.int64)
+
+
+def _joined(parts: list[Int64]) -> Int64:
+    """One array of all parts, which are given up: memory holds one field twice at most."""
+    joined = np.concatenate(parts)
+    parts.clear()
+    return joined
+
+
+def _owners_nodes(nodes: _Nodes, records: Mapping[int, BlockRecord], grid: Grid) -> Int64:
+    """Where each exit leads: root number r as r, exit number e as -1 - e. One ring is held at a time."""
+    z, y, x = np.unravel_index(nodes.exits, grid.shape)
     bz, by, bx = grid.block_px
     _, ny, nx = grid.counts
     owners = (z // bz * ny + y // by) * nx + x // bx
-    nodes = np.empty(exits.size, dtype=np.int64)
-    for b in np.unique(owners):
-        mine = owners == b
-        start, shape = grid.block(int(b)).write.start, grid.block(int(b)).write.shape
+    order = np.argsort(owners, kind="stable")
+    targets = np.empty(nodes.exits.size, dtype=np.int64)
+    of_block, begins = np.unique(owners[order], return_index=True)
+    for b, mine in zip(of_block.tolist(), np.split(order, begins[1:]), strict=False):
+        start, shape = grid.block(b).write.start, grid.block(b).write.shape
         local = ((z[mine] - start[0]) * shape[1] + y[mine] - start[1]) * shape[2] + x[mine] - start[2]
-        record = records[int(b)]
-        place = np.searchsorted(record.ring_index, local)
-        if place.max() >= record.ring_index.size or np.any(record.ring_index[place] != local):
+        record = records[b]
+        node = record.ring_labels_at(local).astype(np.int64) - 1
+        if node.min() < 0:
             raise ValueError(f"an exit into block {b} is not in its ring: halo or ring too small")
-        nodes[mine] = offsets[b] + record.ring_label[place] - 1
-    return nodes
+        is_root = node < record.roots.size
+        exit_number = nodes.first_exit[b] + node - record.roots.size
+        targets[mine] = np.where(is_root, nodes.first_root[b] + node, -1 - exit_number)
+    return targets
 
 
-def _jump(parent: Int64) -> Int64:
-    """Halve all paths until every node points to its root."""
-    while True:
-        further = parent[parent]
-        if np.array_equal(further, parent):
-            return parent
-        parent = further
+def _jump(targets: Int64) -> Int64:
+    """The root number that each exit ends at: paths from exit to exit are halved until none is left."""
+    targets = targets.copy()
+    open_ends = np.flatnonzero(targets < 0)
+    for _ in range(targets.size.bit_length() + 1):
+        if not open_ends.size:
+            return targets
+        targets[open_ends] = targets[-1 - targets[open_ends]]
+        open_ends = open_ends[targets[open_ends] < 0]
+    raise ValueError("exits lead in a circle: records of different runs are mixed")
 
 
 def label_dtype(max_id: int) -> np.dtype[np.unsignedinteger]:

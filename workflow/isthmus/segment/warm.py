@@ -8,6 +8,7 @@ from isthmus.blocks.grid import Region
 from isthmus.image.survey import ChannelSurvey
 from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
 from isthmus.segment.forest import grow_forest
+from isthmus.segment.record import make_record
 
 
 def warm() -> None:
@@ -19,13 +20,14 @@ def warm() -> None:
         parameters = derive_parameters(BasinsSettings(), pixel_size_um=(1.0, 1.0, 1.0), survey=survey)
         method = BasinsMethod(channel=0, parameters=parameters)
         whole = Region((0, 0, 0), shape)
-        grow_forest(
+        labels, roots, exits = grow_forest(
             method.landscape(pixels),
             read=whole,
             write=whole,
             image_shape=shape,
             merge_radius_px=method.merge_radius_px,
         )
+        make_record(labels, roots, exits, ring_px=(1, 1, 1))
 
 
 warm()

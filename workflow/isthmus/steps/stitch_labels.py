@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from isthmus.blocks.lookup import write_lookup
 from isthmus.errors import UserError
-from isthmus.packs.journal import Journal
+from isthmus.packs.journal import Entry, Journal
 from isthmus.segment.methods import min_area_px
 from isthmus.segment.record import BlockRecord
 from isthmus.segment.stitch import Lookup, keep_ids, stitch
@@ -17,7 +19,7 @@ def stitch_labels(job: Job) -> None:
     """Read the block records of pass 1, number the instances."""
     lookup = _number(job)
     paths = job.sample_paths
-    write_lookup(paths.lookup, lookup.ids, lookup.offsets)
+    write_lookup(paths.lookup, lookup.ids, lookup.offsets, lookup.roots)
     shards = describe_shards(job.paths.root, paths.lookup)
     job.n_files += len(shards)
     job.write_record(
@@ -37,10 +39,26 @@ def _number(job: Job) -> Lookup:
             found=f"{len(missing)} of {grid.n_blocks} blocks are not done (first: {missing[0]})",
             do="run again with `isthmus run`, which repairs it",
         )
-    records = {block: BlockRecord.from_bytes(journal.record(entry)) for block, entry in entries.items()}
+    records = _Records(journal, entries)
     if settings.segmentation.method == "labels":
         return keep_ids(records, grid)
     smallest = min_area_px(
         settings.segmentation, spacing_um=job.sample.spacing_um, is_volume=grid.shape[0] > 1
     )
     return stitch(records, grid, min_area_px=smallest)
+
+
+class _Records(Mapping[int, BlockRecord]):
+    """The block records in a journal, each read when it is asked for."""
+
+    def __init__(self, journal: Journal, entries: Mapping[int, Entry]) -> None:
+        self._journal, self._entries = journal, entries
+
+    def __getitem__(self, block: int) -> BlockRecord:
+        return BlockRecord.from_bytes(self._journal.record(self._entries[block]))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
