@@ -6,6 +6,7 @@ import numpy as np
 
 from isthmus.blocks.grid import Region
 from isthmus.quantify.grow import grow
+from isthmus.quantify.runs import border_runs
 from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
 
 
@@ -16,6 +17,7 @@ def warm() -> None:
     cells = grow(nuclei, expand_um=2.0, spacing_um=(1.0, 1.0, 1.0))
     sums = empty_sums(1, 1)
     add_geometry(sums, cells, nuclei, write=Region((0, 0, 0), (1, 8, 8)), image_shape=(1, 8, 8))
+    border_runs(cells, write=Region((0, 0, 0), (1, 8, 8)), image_shape=(1, 16, 16))
     for dtype in (np.uint8, np.uint16):
         add_channel(sums, 0, np.ones((1, 8, 8), dtype=dtype), cells, nuclei)
 
