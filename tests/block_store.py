@@ -31,6 +31,7 @@ class PixelsAreLandscape:
     above: int = 0
     channel: int = 0
     is_volume: bool = False
+    lattice_px: Triple = (1, 1, 1)
 
     @property
     def halo_px(self) -> Triple:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from block_store import PixelsAreLandscape
 
+from isthmus.blocks.grid import Region
 from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
 from isthmus.errors import UserError
 from isthmus.image.survey import ChannelSurvey
-from isthmus.segment.method import LandscapeMethod
+from isthmus.segment.method import LandscapeMethod, read_region
 from isthmus.segment.methods import channel_index, make_method, min_area_px
 
 
@@ -54,3 +56,23 @@ def test_the_method_basins_says_what_it_needs(spacing_um):
     assert all(h >= max(1, m) for h, m in zip(method.halo_px[1:], method.merge_radius_px[1:], strict=True))
     pixels = np.random.default_rng(1).integers(0, 900, (1, 20, 20)).astype(np.uint16)
     assert np.issubdtype(method.landscape(pixels).dtype, np.unsignedinteger)
+
+
+@pytest.mark.parametrize(
+    ("write", "wanted"),
+    [
+        (Region((0, 8, 8), (1, 16, 16)), Region((0, 4, 4), (1, 20, 20))),
+        (Region((0, 7, 9), (1, 15, 17)), Region((0, 4, 4), (1, 20, 20))),
+        (Region((0, 0, 0), (1, 8, 8)), Region((0, 0, 0), (1, 12, 12))),
+        (Region((0, 16, 24), (1, 22, 31)), Region((0, 12, 20), (1, 22, 31))),
+    ],
+    ids=["on the lattice", "off the lattice", "at the origin", "at an edge off the lattice"],
+)
+def test_a_read_region_has_the_halo_and_whole_bins(write, wanted):
+    method = PixelsAreLandscape(merge_radius_px=(0.0, 3.0, 3.0), lattice_px=(1, 4, 4))
+    assert read_region(method, write, (1, 22, 31)) == wanted
+
+
+def test_without_a_lattice_a_read_region_is_the_write_region_with_halo():
+    write = Region((0, 7, 9), (1, 15, 17))
+    assert read_region(PixelsAreLandscape(), write, (1, 22, 31)) == write.grown((0, 2, 2), (1, 22, 31))

@@ -132,6 +132,11 @@ class BasinsMethod:
         return halo_px(self.parameters)
 
     @property
+    def lattice_px(self) -> Triple:
+        """Pixels (z, y, x) a bin."""
+        return (1, 1, 1)
+
+    @property
     def merge_radius_px(self) -> tuple[float, float, float]:
         """Distance (z, y, x) within which a local peak gives way to a higher pixel."""
         z, y, x = self.parameters.merge_px

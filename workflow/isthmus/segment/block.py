@@ -13,7 +13,7 @@ from isthmus.image.ome_zarr import Level
 from isthmus.image.source import ImagePart
 from isthmus.packs.runner import BlockResult
 from isthmus.segment.forest import grow_forest, margin_px
-from isthmus.segment.method import LandscapeMethod
+from isthmus.segment.method import LandscapeMethod, read_region
 from isthmus.segment.record import BlockRecord, make_record
 
 LOCAL_DTYPE = np.dtype(np.uint32)
@@ -49,7 +49,7 @@ def segment_block(job: SegmentJob, index: int) -> BlockResult:
     """Segment one block, write its local labels and summarise them."""
     is_volume = job.grid.shape[0] > 1
     write = job.grid.block(index).write
-    read = write.grown(job.method.halo_px, job.grid.shape)
+    read = read_region(job.method, write, job.grid.shape)
     level = Level.open(job.image, is_volume=is_volume, has_channels=True)
     pixels = level.read(read, job.method.channel).astype(np.uint16, copy=False)
     labels, roots, exits = grow_forest(

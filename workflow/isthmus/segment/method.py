@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from isthmus.blocks.grid import Triple
+from isthmus.blocks.grid import Region, Triple
 
 Pixels = npt.NDArray[np.uint16]
 Landscape = npt.NDArray[np.unsignedinteger]
@@ -25,6 +25,9 @@ class LandscapeMethod(Protocol):
     halo_px
         Border (z, y, x) that a block needs so that the landscape of its write region, and of the pixels that its
         pointers may reach, does not depend on where the cut is.
+    lattice_px
+        Bins (z, y, x) that the method works on, counted from the image's origin; (1, 1, 1) for pixels. Read regions
+        begin at multiples of it, and end at multiples or at the image edge.
     merge_radius_px
         Distance (z, y, x) within which a local peak gives way to a higher pixel.
     """
@@ -36,8 +39,22 @@ class LandscapeMethod(Protocol):
     def halo_px(self) -> Triple: ...
 
     @property
+    def lattice_px(self) -> Triple: ...
+
+    @property
     def merge_radius_px(self) -> tuple[float, float, float]: ...
 
     def landscape(self, pixels: Pixels) -> Landscape:
         """Landscape (z, y, x) of a read region; 0 is background. The region's border counts as the image edge."""
         ...
+
+
+def read_region(method: LandscapeMethod, write: Region, image_shape: Triple) -> Region:
+    """What a method must read for the landscape of a write region: with halo, in whole bins, cut at the image edge."""
+    read = write.grown(method.halo_px, image_shape)
+    start = [a // n * n for a, n in zip(read.start, method.lattice_px, strict=True)]
+    stop = [
+        min(size, -(-b // n) * n)
+        for b, n, size in zip(read.stop, method.lattice_px, image_shape, strict=True)
+    ]
+    return Region((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
