@@ -3,11 +3,14 @@
 import dataclasses
 import hashlib
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from oracle import oracle_labels
 from scipy import ndimage
 
+from isthmus.blocks.grid import Region
 from isthmus.config.segmentation import BasinsOptions
 from isthmus.image.survey import ChannelSurvey
 from isthmus.plan.digests import RESULT_VERSIONS
@@ -17,8 +20,10 @@ from isthmus.segment.basins_parameters import (
     derive_parameters,
     halo_px,
     landscape_halo_px,
-    supports_px,
+    lattice_px,
+    supports,
 )
+from isthmus.segment.method import read_region
 
 PLANE = (1.0, 1.0, 1.0)
 SMALL = BasinsSettings(nucleus_diameter_um=4.0)
@@ -51,6 +56,12 @@ def tissue(shape, seed=1):
         field = ndimage.gaussian_filter(rng.normal(size=shape), [0 if n == 1 else sigma for n in shape])
         pixels += weight * field / field.std()
     return np.clip(400 + 350 * np.exp(pixels / 3) + 20 * rng.normal(size=shape), 0, 65535).astype(np.uint16)
+
+
+def enlarged(pixels, lattice_px, shape, seed=2):
+    """Each pixel as a bin of pixels, with noise."""
+    fine = np.kron(pixels, np.ones(lattice_px))[tuple(slice(n) for n in shape)]
+    return np.random.default_rng(seed).poisson(fine).astype(np.uint16)
 
 
 def peaks(values, radius):
@@ -152,21 +163,29 @@ def test_turning_the_image_turns_the_landscape():
 
 
 def cut(pixels, parameters, start, stop, halo):
-    """Landscape of a block by the rule of the workflow: read with halo, cut at the image edge, crop."""
-    begin = [max(0, a - h) for a, h in zip(start, halo, strict=True)]
-    end = [min(n, b + h) for b, h, n in zip(stop, halo, pixels.shape, strict=True)]
-    read = pixels[tuple(slice(a, b) for a, b in zip(begin, end, strict=True))]
-    crop = tuple(slice(a - c, b - c) for a, b, c in zip(start, stop, begin, strict=True))
-    return landscape(np.ascontiguousarray(read), parameters)[crop]
+    """Landscape of a block by the rule of the workflow: read with halo, whole bins, cut at the image edge, crop."""
+    method = SimpleNamespace(halo_px=tuple(halo), lattice_px=parameters.lattice_px)
+    write = Region(tuple(start), tuple(stop))
+    read = read_region(method, write, pixels.shape)
+    return landscape(np.ascontiguousarray(pixels[read.slices]), parameters)[write.within(read)]
 
 
 @pytest.mark.parametrize(
-    ("shape", "spacing", "block"),
-    [((1, 150, 170), PLANE, (1, 37, 61)), ((40, 60, 70), (2.0, 1.0, 1.0), (13, 31, 29))],
+    ("shape", "spacing", "block", "lattice_px"),
+    [
+        ((1, 150, 170), PLANE, (1, 37, 61), (1, 1, 1)),
+        ((1, 211, 190), (1.0, 0.09, 0.09), (1, 64, 61), (1, 2, 2)),
+        ((1, 190, 211), (1.0, 0.09, 0.04), (1, 61, 97), (1, 2, 4)),
+        ((40, 60, 70), (2.0, 1.0, 1.0), (13, 31, 29), (1, 1, 1)),
+        ((40, 61, 70), (0.3, 0.09, 0.09), (13, 31, 29), (1, 2, 2)),
+        ((41, 61, 70), (0.09, 0.09, 0.09), (13, 31, 29), (2, 2, 2)),
+    ],
 )
-def test_blocks_with_halo_are_crops_of_the_whole(shape, spacing, block):
-    pixels = tissue(shape)
-    parameters = parameters_of(pixels, BasinsSettings(nucleus_diameter_um=3.0), spacing)
+def test_blocks_with_halo_are_crops_of_the_whole(shape, spacing, block, lattice_px):
+    bins = tuple(-(-size // n) for size, n in zip(shape, lattice_px, strict=True))
+    pixels = enlarged(tissue(bins), lattice_px, shape)
+    parameters = parameters_of(pixels, BasinsSettings(nucleus_diameter_um=3.0, smoothing_um=0.1), spacing)
+    assert parameters.lattice_px == lattice_px
     whole = landscape(pixels, parameters)
     assert 0.05 < np.mean(whole > 0) < 0.7
     halo = landscape_halo_px(parameters)
@@ -185,6 +204,7 @@ def tiny_parameters(is_volume):
     window = (1 if is_volume else 0, 1, 1)
     return dataclasses.replace(
         parameters_of(tissue((1, 20, 20))),
+        lattice_px=(1, 1, 1),
         background=0,
         unit=200,
         tone_background=0,
@@ -229,11 +249,11 @@ def test_the_halo_is_enough_and_one_pixel_less_is_not(axis, shape, seed, start):
 
 def test_the_halo_adds_the_supports_and_what_pointers_reach():
     parameters = tiny_parameters(is_volume=True)
-    supports = supports_px(parameters)
-    assert supports["foreground"] == (2, 3, 3)
-    assert supports["depth of foreground"] == (1, 1, 1)
-    assert supports["grooves"] == (0, 2, 2)
-    assert supports["necks"] == (3, 3, 3)
+    bins = supports(parameters)
+    assert bins["foreground"] == (2, 3, 3)
+    assert bins["depth of foreground"] == (1, 1, 1)
+    assert bins["grooves"] == (0, 2, 2)
+    assert bins["necks"] == (3, 3, 3)
     assert landscape_halo_px(parameters) == (8, 9, 9)
     wide = dataclasses.replace(parameters, groove_half_px=20)
     assert landscape_halo_px(wide) == (8, 25, 25)
@@ -241,12 +261,32 @@ def test_the_halo_adds_the_supports_and_what_pointers_reach():
     assert halo_px(far) == (9, 14, 10)
 
 
+def test_bins_are_powers_of_two_at_most_a_sixteenth_of_a_nucleus():
+    sizes = [1.0, 0.51, 0.5, 0.3, 0.2125, 0.125, 0.12, 0.03, 0.001]
+    assert [lattice_px(8.0, (2.0, size, size))[1] for size in sizes] == [1, 1, 1, 1, 2, 4, 4, 16, 16]
+    assert lattice_px(30.0, (0.5, 0.5, 0.25)) == (2, 2, 4)
+
+
+def test_a_lattice_and_its_halo():
+    pixels = tissue((1, 60, 60))
+    fine, coarse = (
+        BasinsMethod(channel=0, parameters=parameters_of(pixels, BasinsSettings(), (1.0, size, size)))
+        for size in (0.25, 0.5)
+    )
+    assert (fine.lattice_px, coarse.lattice_px) == ((1, 2, 2), (1, 1, 1))
+    bins = landscape_halo_px(coarse.parameters)
+    assert landscape_halo_px(fine.parameters) == (bins[0] + 1, 2 * (bins[1] + 1), 2 * (bins[2] + 1))
+    assert fine.merge_radius_px[1:] == (7.0, 7.0)
+
+
 def test_a_plane_does_not_care_for_the_distance_of_planes():
     pixels = tissue((1, 60, 60))
-    wanted = landscape(pixels, parameters_of(pixels, SMALL, (1.0, 0.5, 0.5)))
+    wanted, *found = (
+        oracle_labels(landscape(pixels, parameters), radius_px=parameters.merge_px, min_area_px=1)
+        for parameters in (parameters_of(pixels, SMALL, (z, 0.25, 0.25)) for z in (1.0, 0.01, 30.0))
+    )
     assert wanted.any()
-    for z in (0.01, 30.0):
-        assert np.array_equal(landscape(pixels, parameters_of(pixels, SMALL, (z, 0.5, 0.5))), wanted)
+    assert all(np.array_equal(labels, wanted) for labels in found)
 
 
 def test_the_method_travels_to_workers():
@@ -297,11 +337,15 @@ def test_golden_values():
     z, y, x = np.indices((5, 64, 80))
     pixels = ((x * x // 7 + y * y // 5 + 3 * z) % 251 * 40 + (x // 9 * y // 11 % 3) * 900).astype(np.uint16)
     seen = {}
-    for name, part, spacing in (("plane", pixels[:1], PLANE), ("volume", pixels, (2.0, 1.0, 1.0))):
+    for name, part, spacing in (
+        ("plane", pixels[:1], PLANE),
+        ("fine", pixels[:1], (1.0, 0.15, 0.15)),
+        ("volume", pixels, (2.0, 1.0, 1.0)),
+    ):
         settings = BasinsSettings(nucleus_diameter_um=6.0)
         values = landscape(part, parameters_of(part, settings, spacing))
         seen[name] = hashlib.sha256(values.astype("<u4").tobytes()).hexdigest()[:16]
     assert (RESULT_VERSIONS["segment_pack"], seen) == (
-        2,
-        {"plane": "742b42236e11705c", "volume": "8d151133052e804d"},
+        4,
+        {"plane": "742b42236e11705c", "fine": "9620b69229c1bd4b", "volume": "8d151133052e804d"},
     )

@@ -30,7 +30,7 @@ N_GENES = 7
 
 GOLDEN = {
     "survey_image": (1, "1cc5270937fc008b"),
-    "segment_pack": (3, "020fd6d3dac09c3f"),
+    "segment_pack": (4, "020fd6d3dac09c3f"),
     "stitch_labels": (2, "bcfd84c4fb300b58"),
     "quantify_pack": (2, "de31ff1c8c3a8e90"),
     "build_pyramid": (1, "fa81a65e4d60fea2"),

@@ -16,7 +16,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "import_image": 1,
     "import_transcripts": 1,
     "survey_image": 1,
-    "segment_pack": 3,
+    "segment_pack": 4,
     "stitch_labels": 2,
     "quantify_pack": 2,
     "build_pyramid": 1,

@@ -27,11 +27,16 @@ from isthmus.segment.basins_parameters import (
 )
 from isthmus.segment.filters import box_mean, gaussian_blur
 from isthmus.segment.grooves import groove_depth
+from isthmus.segment.lattice import bin_means, to_pixels
 from isthmus.segment.saddles import bridge_saddles
 from isthmus.segment.shapes import clipped_distance, enclosed_pixels
 from isthmus.segment.tone import tone_table
 
 __all__ = ["BasinsMethod", "BasinsParameters", "BasinsSettings", "derive_parameters", "halo_px", "landscape"]
+
+
+INSIDE = 65535 // 2
+"""The outline of a nucleus is where the smoothed mask, 0 to 65535, passes this."""
 
 
 @kernel
@@ -51,8 +56,11 @@ def _classify(smooth: Any, windows: Any, levels: Any, inside: Any, fillable: Any
         fillable[n] = above and signal > hole_share * around
 
 
-def find_foreground(tones: NDArray[np.uint16], parameters: BasinsParameters) -> NDArray[np.bool_]:
-    """Pixels of nuclei: above the floor and their surroundings, outline smoothed, holes filled."""
+def find_foreground(tones: NDArray[np.uint16], parameters: BasinsParameters) -> NDArray[np.uint16]:
+    """How much a bin is in a nucleus, 0 to 65535: above the floor and its surroundings, outline smoothed, holes filled.
+
+    Above INSIDE it is foreground.
+    """
     p = parameters
     smooth = gaussian_blur(tones, p.smoothing)
     windows = tuple(box_mean(tones, window).reshape(-1) for window in p.windows_px)
@@ -60,8 +68,10 @@ def find_foreground(tones: NDArray[np.uint16], parameters: BasinsParameters) -> 
     fillable = np.empty(smooth.shape, np.bool_)
     levels = tuple(np.int32(v) for v in (p.tone_background, p.tone_floor, p.local_share, p.hole_share))
     _classify(smooth.reshape(-1), windows, levels, inside.reshape(-1), fillable.reshape(-1))
-    outline = _most_of(inside, p.outline)
-    return outline | (enclosed_pixels(outline, p.hole_px) & fillable)
+    field = gaussian_blur(inside, p.outline)
+    outline = field > INSIDE
+    field[enclosed_pixels(outline, p.hole_px) & fillable & ~outline] = 65535
+    return field
 
 
 @kernel
@@ -94,21 +104,19 @@ def find_cores(
     return cores
 
 
-def _most_of(inside: NDArray[np.uint16], weights: tuple[tuple[int, ...], ...]) -> NDArray[np.bool_]:
-    """Where most of the weighted surroundings are inside (65535) and not outside (0)."""
-    return gaussian_blur(inside, weights) > 65535 // 2
-
-
 def landscape(pixels: NDArray[np.uint16], parameters: BasinsParameters) -> NDArray[np.uint32]:
     """Landscape of a read region (z, y, x), 0 = background; its faces are mirrored like image edges."""
     p = parameters
-    tones = tone_table(p.background, p.unit)[pixels]
-    foreground = find_foreground(tones, p)
+    tones = tone_table(p.background, p.unit)[bin_means(pixels, p.lattice_px)]
+    field = find_foreground(tones, p)
+    foreground = field > INSIDE
     squared = clipped_distance(find_cores(tones, foreground, p), p.step, p.distance_limit)
     heights = gaussian_blur(_height_table(p.distance_limit)[squared], p.distance_smoothing)
     np.maximum(heights, 1, out=heights)
     heights *= foreground
-    return bridge_saddles(heights, p.neck_share, p.neck_px)
+    values = bridge_saddles(heights, p.neck_share, p.neck_px)
+    z, y, x = pixels.shape
+    return to_pixels(field, values, p.lattice_px, (z, y, x))
 
 
 @lru_cache(maxsize=4)
@@ -134,7 +142,7 @@ class BasinsMethod:
     @property
     def lattice_px(self) -> Triple:
         """Pixels (z, y, x) a bin."""
-        return (1, 1, 1)
+        return self.parameters.lattice_px
 
     @property
     def merge_radius_px(self) -> tuple[float, float, float]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isqrt
+from math import floor, isqrt, log2
 
 import numpy as np
 
 from isthmus.segment.filters import gaussian_weights
 from isthmus.segment.grooves import groove_reach
+from isthmus.segment.lattice import MOST_PX
 from isthmus.segment.tone import Survey, tone_table, two_classes
 
 Triple = tuple[int, int, int]
@@ -21,6 +22,8 @@ SHARE = 1024
 """Shares are given in parts of this."""
 
 _STEP = 16
+_FINEST = 16
+"""Bins in a nucleus's diameter: finer pixels are binned."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,12 @@ class BasinsSettings:
 
 @dataclass(frozen=True)
 class BasinsParameters:
-    """The method in whole numbers; lengths in pixels (z, y, x), shares in 1/1024, tones of `tone_table`."""
+    """The method in whole numbers; shares in 1/1024, tones of `tone_table`.
 
+    Lengths are in bins of `lattice_px` pixels (z, y, x), but for `merge_px`, which is in pixels.
+    """
+
+    lattice_px: Triple
     background: int
     unit: int
     tone_background: int
@@ -85,6 +92,8 @@ def derive_parameters(
 ) -> BasinsParameters:
     """Turn settings in micrometres into whole numbers, for one channel of one sample."""
     diameter = settings.nucleus_diameter_um
+    lattice = lattice_px(diameter, pixel_size_um)
+    pixel_size_um, merge = _bin_size(pixel_size_um, lattice), _pixels(0.225 * diameter, pixel_size_um)
     background, unit, dark, bright = _levels(survey)
     # The unit of squared length comes from the plane: images of one plane have no meaningful extent along z.
     in_plane = min(pixel_size_um[1:])
@@ -92,6 +101,7 @@ def derive_parameters(
     z, y, x = (max(1, round(_STEP * (size / in_plane) ** 2)) for size in pixel_size_um)
     step = (z, y, x)
     return BasinsParameters(
+        lattice_px=lattice,
         background=background,
         unit=unit,
         tone_background=dark,
@@ -114,8 +124,24 @@ def derive_parameters(
         neck_share=round(SHARE * settings.roundness),
         # In volumes nuclei above one another are parted by little; far along z every neck looks wide.
         neck_px=(_pixels(0.2 * diameter, pixel_size_um)[0], *_pixels(0.6 * diameter, pixel_size_um)[1:]),
-        merge_px=_pixels(0.225 * diameter, pixel_size_um),
+        merge_px=merge,
     )
+
+
+def lattice_px(diameter_um: float, pixel_size_um: tuple[float, float, float]) -> Triple:
+    """Pixels (z, y, x) of a bin: the largest power of two that keeps bins at or below 1/16 of a nucleus's diameter."""
+    z, y, x = (_power_of_two(diameter_um / (_FINEST * size)) for size in pixel_size_um)
+    return z, y, x
+
+
+def _power_of_two(most: float) -> int:
+    """The largest power of two, 1 to MOST_PX, that is not larger; 1.999999999 is 2, for sizes are not exact."""
+    return 1 << min(MOST_PX.bit_length() - 1, max(0, floor(log2(most + 1e-6))))
+
+
+def _bin_size(pixel_size_um: tuple[float, float, float], lattice: Triple) -> tuple[float, float, float]:
+    z, y, x = (size * n for size, n in zip(pixel_size_um, lattice, strict=True))
+    return z, y, x
 
 
 def _squared(length_px: float) -> int:
@@ -147,8 +173,8 @@ def _levels(survey: Survey) -> tuple[int, int, int, int]:
     return background, unit, dark, bright
 
 
-def supports_px(parameters: BasinsParameters) -> dict[str, Triple]:
-    """How far each operator looks along z, y, x.
+def supports(parameters: BasinsParameters) -> dict[str, Triple]:
+    """How many bins far each operator looks along z, y, x.
 
     Lines are made from the pixels, like the foreground and the depth of the foreground that follows on it; the rest
     follows on both in this order.
@@ -164,14 +190,20 @@ def supports_px(parameters: BasinsParameters) -> dict[str, Triple]:
         "distance": _ball(p.distance_limit - 1, p.step),
         "smoothing of distance": _reach(p.distance_smoothing),
         "necks": _total((1, 1, 1), p.neck_px),
+        "pixels from bins": (0, 0, 0) if p.lattice_px == (1, 1, 1) else (1, 1, 1),
     }
 
 
 def landscape_halo_px(parameters: BasinsParameters) -> Triple:
-    """Border (z, y, x) that a block needs for the landscape of its write region: the supports added up."""
-    supports = supports_px(parameters)
-    foreground = _total(supports.pop("foreground"), supports.pop("depth of foreground"))
-    return _total(_largest(foreground, supports.pop("grooves")), *supports.values())
+    """Border (z, y, x) that a block needs for the landscape of its write region: the supports added up, in pixels.
+
+    Read regions hold whole bins (`read_region`).
+    """
+    bins = supports(parameters)
+    foreground = _total(bins.pop("foreground"), bins.pop("depth of foreground"))
+    z, y, x = _total(_largest(foreground, bins.pop("grooves")), *bins.values())
+    along_z, along_y, along_x = parameters.lattice_px
+    return z * along_z, y * along_y, x * along_x
 
 
 def halo_px(parameters: BasinsParameters) -> Triple:

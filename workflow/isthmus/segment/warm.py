@@ -12,12 +12,12 @@ from isthmus.segment.record import make_record
 
 
 def warm() -> None:
-    """Run pass 1 on a small plane and a small volume."""
-    for shape in ((1, 24, 24), (4, 24, 24)):
+    """Run pass 1 on small planes, of coarse and of fine pixels, and on a small volume."""
+    for shape, size_um in (((1, 24, 24), 1.0), ((1, 24, 24), 0.25), ((4, 24, 24), 1.0)):
         pixels = np.zeros(shape, dtype=np.uint16)
         pixels[:, 8:16, 8:16] = 1000
         survey = ChannelSurvey(np.bincount(pixels.reshape(-1), minlength=65_536).astype(np.int64))
-        parameters = derive_parameters(BasinsSettings(), pixel_size_um=(1.0, 1.0, 1.0), survey=survey)
+        parameters = derive_parameters(BasinsSettings(), pixel_size_um=(1.0, size_um, size_um), survey=survey)
         method = BasinsMethod(channel=0, parameters=parameters)
         whole = Region((0, 0, 0), shape)
         labels, roots, exits = grow_forest(
