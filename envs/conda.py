@@ -16,6 +16,9 @@ PYTHON = "3.11"
 # packages that conda channels call differently; the others have the same name
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
 
+# packages that are not known to be in the channels
+FROM_PIP = {"zarrs"}
+
 NOT_FOR_IMAGES = {
     "igraph",
     "jinja2",
@@ -65,9 +68,14 @@ def environment(name: str) -> str:
     versions = locked_versions((ROOT / "envs" / "requirements.txt").read_text(encoding="utf-8"))
     names = direct_dependencies((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     kept = [package for package in names if package not in WITHOUT[name]]
-    return HEAD + "".join(
-        f"  - {CONDA_NAMES.get(package, package)} ={versions[package]}\n" for package in kept
-    )
+    lines = [
+        f"  - {CONDA_NAMES.get(package, package)} ={versions[package]}"
+        for package in kept
+        if package not in FROM_PIP
+    ]
+    lines += ["  - pip", "  - pip:"]
+    lines += [f"      - {package}=={versions[package]}" for package in kept if package in FROM_PIP]
+    return HEAD + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -43,9 +43,14 @@ def test_the_conda_environments_agree_with_the_lock(name):
     assert text == CONDA["environment"](name), "run `make lock`"
     versions = CONDA["locked_versions"](read("envs/requirements.txt"))
     names = {conda: name for name, conda in CONDA["CONDA_NAMES"].items()}
-    for item in yaml.safe_load(text)["dependencies"][1:]:
+    *channels, from_pip = yaml.safe_load(text)["dependencies"][1:]
+    for item in channels[:-1]:
         conda, _, version = item.partition(" =")
         assert version == versions[names.get(conda, conda)]
+    assert channels[-1] == "pip"
+    for item in from_pip["pip"]:
+        package, _, version = item.partition("==")
+        assert version == versions[package]
 
 
 def test_locked_versions_heed_markers():

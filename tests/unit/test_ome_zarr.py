@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -211,13 +212,43 @@ def test_background_is_no_file_and_removes_one(tmp_path):
     assert not level.read(write).any()
 
 
+@pytest.mark.parametrize("n_channels", [None, 3])
+@pytest.mark.parametrize("shape", [(1, 21, 30), (5, 9, 10), (1, 1, 1)])
+def test_any_region_is_read_as_zarr_itself_reads_it(tmp_path, shape, n_channels):
+    pixels = np.random.default_rng(1).integers(0, 60_000, (n_channels or 1, *shape)).astype(np.uint16)
+    level = _level(tmp_path, shape, (2, 8, 8), n_channels, np.uint16)
+    grid = Grid(shape, (2, 8, 8))
+    for channel in range(n_channels or 1):
+        for index in range(grid.n_blocks):
+            write = grid.block(index).write
+            level.write(write, pixels[channel][write.slices], channel)
+    plain = zarr.open_array(tmp_path / "level", mode="r")
+    assert np.array_equal(plain[...].reshape(pixels.shape), pixels)
+    last = (n_channels or 1) - 1
+    for index in range(grid.n_blocks):
+        region = grid.block(index).write.grown((1, 3, 5), shape)
+        assert np.array_equal(level.read(region, last), pixels[last][region.slices])
+
+
+def test_an_array_that_was_made_anew_is_opened_anew(tmp_path):
+    whole = Region((0, 0, 0), (1, 8, 8))
+    for dtype in (np.uint16, np.uint32):
+        _level(tmp_path, (1, 8, 8), dtype=dtype).write(whole, np.ones(whole.shape, dtype))
+        again = Level.open(tmp_path / "level", is_volume=False, has_channels=False)
+        assert again.read(whole).dtype == dtype
+        assert again.array is Level.open(tmp_path / "level", is_volume=False, has_channels=False).array
+        shutil.rmtree(tmp_path / "level")
+    with pytest.raises(FileNotFoundError):
+        Level.open(tmp_path / "level", is_volume=False, has_channels=False)
+
+
 @pytest.mark.parametrize("index", [0, 11])
 def test_a_damaged_file_is_no_hindrance(tmp_path, index):
     level = _level(tmp_path)
     write = Grid((1, 20, 30), (1, 8, 8)).block(index).write
     level.write(write, np.ones(write.shape, np.uint32))
     level.shard_file(write).write_bytes(b"torn")
-    with pytest.raises(ValueError, match="checksum"):
+    with pytest.raises(ValueError, match="level: stored pixels cannot be decoded"):
         level.read(write)
     level.write(write, np.full(write.shape, 5, np.uint32))
     assert (level.read(write) == 5).all()
