@@ -53,6 +53,8 @@ class Finished:
     sums: CellSums
     counts: npt.NDArray[np.int64]
     records: list[dict[str, npt.NDArray[Any]]]
+    segment: SegmentJob
+    quantify: QuantifyJob
 
 
 def store_image(path: Path, pixels: npt.NDArray[np.generic]) -> None:
@@ -113,6 +115,8 @@ def run_blocks(
         merge_sums(records),
         counts,
         records,
+        job,
+        quantify,
     )
 
 

@@ -19,7 +19,8 @@ from isthmus.plan.model import RunPlan, SamplePlan, read_plan
 
 RULES = [
     *("import_image", "import_transcripts", "survey_image", "segment_pack", "stitch_labels", "quantify_pack"),
-    *("build_pyramid", "build_table", "assess_quality", "integrate_cohort", "analyse", "annotate", "report"),
+    *("build_pyramid", "certify_seams", "build_table", "assess_quality", "integrate_cohort", "analyse"),
+    *("annotate", "report"),
 ]
 COLUMNS = [
     *("instance_id", "region", "sample", "area_um2", "nucleus_area_um2", "n_counts", "touches_seam"),
@@ -39,7 +40,8 @@ def cells_of(run: Finished) -> anndata.AnnData:
 def test_every_file_of_the_contract_is_there(finished: Finished) -> None:
     expected = ["report.html", "plan.json", "metrics/resources.tsv", "cohort/cells.h5ad"]
     expected += [
-        f"{finished.sample}/{name}" for name in ("cells.h5ad", "transcripts.parquet", "image.ome.zarr")
+        f"{finished.sample}/{name}"
+        for name in ("seams.json", "cells.h5ad", "transcripts.parquet", "image.ome.zarr")
     ]
     assert [path for path in expected if not (finished.results / path).exists()] == []
     leftover = [
@@ -117,6 +119,23 @@ def test_cells_at_seams_and_edges_are_marked(finished: Finished) -> None:
         at_seam += [np.take(image, borders, axis), np.take(image, borders - 1, axis)]
     seams = np.concatenate([part.reshape(-1) for part in at_seam]) if at_seam else np.empty(0)
     assert np.array_equal(table.obs["touches_seam"], np.isin(ids, seams))
+
+
+def test_the_certificate_tells_of_windows_across_seams(finished: Finished) -> None:
+    table, (_, plan) = cells_of(finished), plan_of(finished)
+    record = json.loads((finished.results / finished.sample / "seams.json").read_text())
+    image = compare.labels(finished.results, "cells", finished.sample)
+    assert record["differing_pixels"] == 0
+    assert record["cells_at_seams"] == table.obs["touches_seam"].sum() > 0
+    assert record["skipped"] == []
+    assert len(record["windows"]) == 8
+    seams = [range(edge, n, edge) for edge, n in zip(plan.block_px[1:], image.shape, strict=True)]
+    for window in record["windows"]:
+        y0, x0, y1, x1 = window["box_px"]
+        assert window["differing_pixels"] == 0
+        assert window["cells"] == np.unique(image[y0:y1, x0:x1]).size - (image[y0:y1, x0:x1] == 0).any()
+        assert any(y0 < y < y1 for y in seams[0]) or any(x0 < x < x1 for x in seams[1])
+    assert not (finished.results / "work" / finished.sample / "seams.failed.json").exists()
 
 
 def test_intensities_are_those_of_regionprops(finished: Finished) -> None:

@@ -17,7 +17,7 @@ TIERS = (
     {"image", "packs"},
     {"plan"},
     {"analyse", "fetch", "quantify", "readers", "segment", "sites"},
-    {"tables"},
+    {"certify", "tables"},
     {"report"},
     {"steps"},
     {"crate", "launch"},

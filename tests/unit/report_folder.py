@@ -192,6 +192,16 @@ def _write_records(sample, table, channels, *, transcripts, vendor):
                 "adjusted_rand_index": 0.75,
             }
     _write_json(sample.record("build_table"), numbers)
+    _write_json(sample.seams, seams_record())
+
+
+def seams_record(**changes):
+    """A certificate of three windows."""
+    windows = [
+        {"box_px": [128 * i, 0, 128 * i + 256, 256], "differing_pixels": 0, "cells": 9} for i in range(3)
+    ]
+    record = {"seed": 77, "axes": "yx", "windows": windows, "differing_pixels": 0, "cells_at_seams": 31}
+    return {**record, "skipped": [], "statement": "How it was done.", **changes}
 
 
 def _quality(obs):

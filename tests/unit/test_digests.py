@@ -25,11 +25,12 @@ READS = {
     "quantify_pack": ("stitch_labels", "import_image", "import_transcripts"),
     "build_pyramid": ("quantify_pack",),
     "build_table": ("quantify_pack",),
+    "certify_seams": ("quantify_pack",),
     "assess_quality": ("build_table",),
     "integrate_cohort": ("assess_quality",),
     "analyse": ("integrate_cohort",),
     "annotate": ("analyse",),
-    "report": ("annotate", "build_pyramid"),
+    "report": ("annotate", "build_pyramid", "certify_seams"),
 }
 """The steps whose results each step reads."""
 
@@ -74,6 +75,7 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.neighbourhood.n_permutations": (50, ("annotate",)),
     "execution.block_px": (512, ("segment_pack",)),
     "execution.packs": (3, NOTHING),
+    "execution.certificate_windows": (3, ("certify_seams",)),
     "execution.workers": (2, NOTHING),
     "metadata.title": ("A title", ("report",)),
     "metadata.description": ("Words", ("report",)),

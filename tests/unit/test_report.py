@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -5,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
-from report_folder import make_results
+from report_folder import make_results, seams_record
 
 from isthmus.errors import UserError
 from isthmus.report.colours import PALETTE, rgb
@@ -138,6 +139,39 @@ def test_a_sample_with_an_odd_name_keeps_the_page_whole(tmp_path):
     page = page_of(make_results(tmp_path / "r", samples=("a&b", 'c"d'), cohort=True))
     assert "sample-2" in page.ids
     assert 'c"d' in page.text
+
+
+def test_the_certificate_says_what_was_compared(plain):
+    _, page = plain
+    assert "No pixel differs in 3 windows across seams" in page.text
+    assert "4 blocks of 256 \u00d7 256 pixels; 31 cells touch a seam" in page.text
+    assert "from the seed 77" in page.text
+    assert "x 0\u2013256, y 128\u2013384" in page.text
+
+
+def test_a_certificate_that_failed_is_a_warning_that_names_the_window(tmp_path):
+    paths = make_results(tmp_path)
+    record = seams_record(differing_pixels=1234)
+    record["windows"][1]["differing_pixels"] = 1234
+    paths.sample("s1").failed_seams.write_text(json.dumps(record))
+    page = page_of(paths)
+    assert (
+        "1,234 pixels at seams are not what the image gives without cuts (x 0\u2013256, y 128\u2013384)"
+        in page.text
+    )
+    assert "must not be used" in page.text
+    assert "No pixel differs" not in page.text
+    assert ("p", {"class": "fault"}) in page.tags
+
+
+def test_without_seams_or_with_skipped_windows_the_certificate_claims_no_more(tmp_path):
+    paths = make_results(tmp_path)
+    paths.sample("s1").seams.write_text(json.dumps(seams_record(windows=[], skipped=[[0, 0, 9, 9]])))
+    page = page_of(paths)
+    assert "No window was compared." in page.text
+    assert "too large to be computed in one piece: 1." in page.text
+    paths.sample("s1").seams.unlink()
+    assert "Certificate of the seams" not in page_of(paths).text
 
 
 def test_without_transcripts_their_sections_are_absent(tmp_path):

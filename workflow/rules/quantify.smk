@@ -43,6 +43,25 @@ rule build_pyramid:
         "../scripts/build_pyramid.py"
 
 
+rule certify_seams:
+    input:
+        packs=packs_of("quantify_pack"),
+    output:
+        seams="<results>/{sample}/seams.json",
+    log:
+        "<logs>/{sample}/certify_seams.log",
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=memory_of("certify_seams"),
+        runtime=minutes_of("certify_seams"),
+    params:
+        results=results_folder,
+        digest=digest_of("certify_seams"),
+    script:
+        "../scripts/certify_seams.py"
+
+
 rule build_table:
     input:
         packs=packs_of("quantify_pack"),

@@ -129,6 +129,13 @@ class ExecutionOptions(Section):
         None, "Processes that work through a pack; null for one a core given.", ge=1, le=4096
     )
 
+    certificate_windows: int = option(
+        8,
+        "Windows across seams that are computed again without cuts, to show that the cuts change nothing.",
+        ge=0,
+        le=10_000,
+    )
+
     @field_validator("block_px")
     @classmethod
     def _powers_of_two(cls, value: int | tuple[int, int, int]) -> int | tuple[int, int, int]:

@@ -20,6 +20,7 @@ PER_SAMPLE = (
     "quantify_pack",
     "build_pyramid",
     "build_table",
+    "certify_seams",
     "assess_quality",
 )
 PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")

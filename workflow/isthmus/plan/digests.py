@@ -21,6 +21,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "quantify_pack": 2,
     "build_pyramid": 1,
     "build_table": 1,
+    "certify_seams": 1,
     "assess_quality": 1,
     "integrate_cohort": 1,
     "analyse": 1,
@@ -84,6 +85,7 @@ def sample_digests(
     controls = measured.pop("control_patterns")
     quantify = add("quantify_pack", stitch, image, points, settings["cells"], measured)
     add("build_pyramid", quantify, place)
+    add("certify_seams", quantify, settings["execution"]["certificate_windows"])
     table = add("build_table", quantify, controls, place, dict(sheet))
     add("assess_quality", table, settings["analysis"]["quality"])
     return made
@@ -116,6 +118,9 @@ def cohort_digests(
     annotated = add(
         "annotate", analysed, inputs.get("reference"), annotation, analysis["neighbourhood"], analysis["seed"]
     )
-    pyramids = [[name, digests["build_pyramid"]] for name, digests in samples.items()]
-    add("report", annotated, pyramids, settings["metadata"])
+    shown = [
+        [name, *(digests[step] for step in ("build_pyramid", "certify_seams"))]
+        for name, digests in samples.items()
+    ]
+    add("report", annotated, shown, settings["metadata"])
     return made

@@ -90,6 +90,16 @@ class SamplePaths:
         return self.root / "transcripts.parquet"
 
     @property
+    def seams(self) -> Path:
+        """What comparing windows across seams with their uncut computation has shown."""
+        return self.root / "seams.json"
+
+    @property
+    def failed_seams(self) -> Path:
+        """The same where pixels differ."""
+        return self.work / "seams.failed.json"
+
+    @property
     def raw_table(self) -> Path:
         """Cells before quality control."""
         return self.work / "table.h5ad"

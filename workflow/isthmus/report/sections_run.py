@@ -213,6 +213,7 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
             (paths.image, "image, OME-Zarr 0.5, with labels/nuclei and labels/cells inside"),
             (paths.table, "every cell of the sample, quality marked (AnnData)"),
             (paths.transcripts, "every transcript with its cell (Parquet)"),
+            (paths.seams, "windows across seams, compared with what they give without cuts"),
         ]
     known += [
         (run.paths.resources, "time, memory and files of every job"),

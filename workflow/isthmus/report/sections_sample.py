@@ -12,6 +12,7 @@ from isthmus.report.colours import COMPARTMENT_COLOURS
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.groups import Groups
 from isthmus.report.pictures import Picture, SamplePictures, draw_map, draw_sample
+from isthmus.report.sections_seams import SeamsSection, seams_section
 from isthmus.report.text import TIMES, count, length, number
 
 KINDS = {
@@ -80,6 +81,7 @@ class SampleSection:
     bars: dict[str, list[Segment]]
     vendor: Record | None
     quality: Record | None
+    seams: SeamsSection | None
     metrics: list[Metric]
     reasons: list[Reason]
 
@@ -110,6 +112,7 @@ def sample_section(
         bars=_bars(transcripts["by_kind"]) if transcripts else {},
         vendor=transcripts.get("vendor") if transcripts else None,
         quality=quality,
+        seams=seams_section(sample),
         metrics=_metrics(quality) if quality else [],
         reasons=_reasons(quality) if quality else [],
     )

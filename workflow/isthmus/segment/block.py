@@ -66,12 +66,7 @@ def segment_block(job: SegmentJob, index: int) -> BlockResult:
 def import_block(job: ImportJob, index: int) -> BlockResult:
     """Import one block of an existing label image; the record's roots are the ids."""
     write = job.grid.block(index).write
-    shift = job.window.start
-    source = Region(
-        (write.start[0] + shift[0], write.start[1] + shift[1], write.start[2] + shift[2]),
-        (write.stop[0] + shift[0], write.stop[1] + shift[1], write.stop[2] + shift[2]),
-    )
-    pixels = job.labels.open().read(0, source.slices)
+    pixels = read_imported(job, write)
     ids, labels = np.unique(pixels, return_inverse=True)
     labels = labels.reshape(pixels.shape).astype(np.int32)
     if ids.size and ids[0] == 0:
@@ -81,6 +76,16 @@ def import_block(job: ImportJob, index: int) -> BlockResult:
     none = np.empty(0, dtype=np.int64)
     record = make_record(labels, ids.astype(np.int64), none, ring_px=(0, 0, 0))
     return _write(job.local_labels, job.grid, write, labels, record)
+
+
+def read_imported(job: ImportJob, region: Region) -> np.typing.NDArray[np.generic]:
+    """The imported ids (z, y, x) of a region of the part in use."""
+    shift = job.window.start
+    source = Region(
+        (region.start[0] + shift[0], region.start[1] + shift[1], region.start[2] + shift[2]),
+        (region.stop[0] + shift[0], region.stop[1] + shift[1], region.stop[2] + shift[2]),
+    )
+    return job.labels.open().read(0, source.slices)
 
 
 def compute_function(job: SegmentJob | ImportJob) -> partial[BlockResult]:

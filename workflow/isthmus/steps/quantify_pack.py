@@ -25,7 +25,7 @@ def quantify_pack(job: Job, *, workers: int) -> None:
         lock = paths.work / f"{name}.lock"
         ensure_label_array(paths.labels / name / "0", job.sample.grid, dtype, lock=lock, digest=job.digest)
     summary = run_pack(
-        partial(quantify_block, _block_job(job)),
+        partial(quantify_block, quantify_job(job)),
         job.sample.blocks_of(job.pack),
         digest=job.digest,
         journal=Journal(paths.journal("quantify_pack"), job.paths.root),
@@ -56,7 +56,8 @@ def measured_channels(channels: tuple[str, ...], wanted: tuple[str, ...] | None)
     return tuple(channels.index(name) for name in wanted)
 
 
-def _block_job(job: Job) -> QuantifyJob:
+def quantify_job(job: Job) -> QuantifyJob:
+    """What pass 2 of any block of the job's sample needs."""
     sample, paths, settings = job.sample, job.sample_paths, settings_of(job.plan)
     n_features = 0
     if sample.has_points:

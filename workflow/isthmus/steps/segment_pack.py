@@ -33,7 +33,7 @@ def segment_pack(job: Job, *, workers: int) -> None:
     )
     journal = Journal(paths.journal("segment_pack"), job.paths.root)
     summary = run_pack(
-        compute_function(_block_job(job)),
+        compute_function(segment_job(job)),
         job.sample.blocks_of(job.pack),
         digest=job.digest,
         journal=journal,
@@ -49,7 +49,8 @@ def segment_pack(job: Job, *, workers: int) -> None:
     )
 
 
-def _block_job(job: Job) -> SegmentJob | ImportJob:
+def segment_job(job: Job) -> SegmentJob | ImportJob:
+    """What pass 1 of any block of the job's sample needs."""
     sample, paths, settings = job.sample, job.sample_paths, settings_of(job.plan)
     if settings.segmentation.method == "labels":
         labels = read_sample(sheet_sample(sample)).labels
