@@ -57,10 +57,13 @@ POINT_COLUMNS = {
     "z_um": pa.float64(),
     "gene": pa.dictionary(pa.int32(), pa.string()),
     "qv": pa.float32(),
-    "vendor_cell_id": pa.string(),
+    "vendor_cell_id": pa.dictionary(pa.int32(), pa.string()),
     "overlaps_nucleus": pa.bool_(),
 }
-"""Columns of a batch of points. x_um, y_um and gene are always there, the others where the vendor gives them."""
+"""Columns of a batch of points. x_um, y_um and gene are always there, the others where the vendor gives them.
+
+Coordinates are float32 where the file has them in single precision.
+"""
 
 
 @dataclass(frozen=True)

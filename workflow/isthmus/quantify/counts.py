@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.grid import Region
-from isthmus.quantify.points import read_block
+from isthmus.quantify.points import segments
+from isthmus.quantify.tally import assign, count_features
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-
-NUCLEUS, CYTOPLASM = 1, 2
 
 
 def count_points(
@@ -26,7 +26,7 @@ def count_points(
     n_features: int,
     min_qv: float,
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """Sparse counts of a block, and the instance of every transcript that has one.
+    """Sparse counts of a block, and the cell of each of its transcripts.
 
     Parameters
     ----------
@@ -35,37 +35,50 @@ def count_points(
     write
         Write region of the block.
     cells, nuclei
-        Numbers 1..n of the write region, 0 = background, axes z, y, x.
+        Numbers 1..n of the write region, 0 = background, axes z, y, x, C order.
     ids
         Instance id of each number, increasing.
     n_features
-        Features of the whole sample.
+        Features of the whole sample; their codes are below.
     min_qv
-        Transcripts below are counted apart.
+        Transcripts below, or without a quality, are of low quality.
 
     Returns
     -------
     dict
-        counts: rows (id, feature, good and in nucleus, good and in cytoplasm, low quality), int64.
-        point_row, point_id, point_compartment: of every transcript in a cell.
+        point_ids: `ids`. point_code: of every transcript in the block, in the order of `segments`, 0 for none,
+        else 2 x number + 1 in the nucleus and 2 x number elsewhere in the cell. count_low: transcripts of low quality
+        of each number. count_entries: different features of each number among the others; count_feature, count_nucleus,
+        count_cytoplasm: these features and their counts, one number after the other. All unsigned, as narrow as their
+        values allow.
     """
-    points = read_block(folder, write)
-    z = points.z - write.start[0] if cells.shape[0] > 1 else np.zeros_like(points.z)
-    place = (z, points.y - write.start[1], points.x - write.start[2])
-    number = cells[place]
-    inside = number > 0
-    in_nucleus = nuclei[place][inside] > 0
-    number, feature = number[inside].astype(np.int64), points.gene[inside].astype(np.int64)
-    good = points.qv[inside] >= min_qv
-    keys, where = np.unique(number * n_features + feature, return_inverse=True)
-    columns = [
-        np.bincount(where, weights=mask, minlength=keys.size).astype(np.int64)
-        for mask in (good & in_nucleus, good & ~in_nucleus, ~good)
-    ]
-    counts = np.column_stack([ids[keys // n_features - 1], keys % n_features, *columns])
+    found = list(segments(folder, write))
+    n = sum(segment.points.size for segment in found)
+    code, feature = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    n_good, n_low = np.zeros((2, ids.size + 1), dtype=np.int64)
+    n = 0
+    for part in found:
+        n = assign(
+            *(part.points, part.tiles, part.first, part.run.lattice, write.start, cells, nuclei, min_qv),
+            *(code, feature, n_good, n_low, n),
+        )
+    code, feature = code[:n], feature[:n]
+    entries = np.zeros(ids.size + 1, dtype=np.int64)
+    room = int(n_good.sum())
+    features, counts = np.empty(room, dtype=np.int32), np.empty((room, 2), dtype=np.int32)
+    n_entries = count_features(code, feature, n_good, n_features, entries, features, counts)
+    counts = counts[:n_entries]
     return {
-        "counts": counts.astype(np.int64).reshape(-1, 5),
-        "point_row": points.row[inside],
-        "point_id": ids[number - 1],
-        "point_compartment": np.where(in_nucleus, NUCLEUS, CYTOPLASM).astype(np.uint8),
+        "point_ids": ids,
+        "point_code": narrow(code),
+        "count_low": narrow(n_low[1:]),
+        "count_entries": narrow(entries[1:]),
+        "count_feature": narrow(features[:n_entries]),
+        "count_nucleus": narrow(counts[:, 1]),
+        "count_cytoplasm": narrow(counts[:, 0]),
     }
+
+
+def narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same whole numbers, none negative, in the narrowest unsigned type that holds them."""
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))

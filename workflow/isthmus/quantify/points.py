@@ -1,13 +1,16 @@
 """Transcripts binned by place: written once in bounded runs, read block by block.
 
-A run is an Arrow file of at most RUN_ROWS rows, sorted by tile (a fixed lattice of TILE_PX pixels that has nothing to
-do with blocks), with the first row of every tile in its metadata. A block maps the runs into memory and touches only
-the rows of its tiles.
+A run is one file of at most RUN_ROWS transcripts that follow each other in the input, sorted by tile: a fixed lattice
+of TILE_PX pixels that has nothing to do with blocks. Its head tells which rows of the input it covers and where each
+tile begins. A block maps the runs into memory and touches only the head and the rows of its tiles.
+
+Layout (little endian): 8 x int64 (MAGIC, first row of the input, rows of the input covered, tiles down, tiles across,
+tiles t that have transcripts, transcripts n, 0), t x int64 tile numbers in increasing order, (t + 1) x int64 first
+transcript of each, 8 bytes of nothing where t is even so that transcripts are aligned, n x POINT.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,91 +18,153 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from isthmus.blocks.grid import Region
+from isthmus.blocks.grid import Region, Triple
+from isthmus.errors import UserError
 
-TILE_PX = 256
-RUN_ROWS = 4_000_000
+TILE_PX: Triple = (64, 256, 256)
+"""Extent of a tile (z, y, x)."""
 
-SCHEMA = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("z", pa.int32()),
-        ("y", pa.int32()),
-        ("x", pa.int32()),
-        ("gene", pa.int32()),
-        ("qv", pa.float32()),
-    ]
+RUN_ROWS = 1 << 22
+
+POINT = np.dtype(
+    [("row", "<u4"), ("feature", "<i4"), ("qv", "<f4"), ("z", "<u2"), ("y", "u1"), ("x", "u1")], align=True
 )
-"""row: place in the input; z, y, x: pixel in the image; gene: code; qv: +inf where the input has none."""
+"""row: place in the input, from the run's first; feature: its code; qv: +inf where the input has none; z: plane of the
+image; y, x: pixel from the upper left corner of the tile."""
+
+_HEAD = np.dtype("<i8")
+_N_HEAD = 8
+_MAGIC = 0x31534E5552485349
+
+Int64 = npt.NDArray[np.int64]
+Points = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True)
-class BlockPoints:
-    """The points of one block, columns of equal length (see SCHEMA); pixels are those of the image."""
+class Run:
+    """A run, mapped into memory.
 
-    row: npt.NDArray[np.int64]
-    z: npt.NDArray[np.int32]
-    y: npt.NDArray[np.int32]
-    x: npt.NDArray[np.int32]
-    gene: npt.NDArray[np.int32]
-    qv: npt.NDArray[np.float32]
+    first_row, n_rows
+        The rows of the input that it covers; those of them that are outside the window are not in it.
+    lattice
+        Tiles down and across.
+    tiles, first
+        Numbers of the tiles that have transcripts, and the place of the first of each (one more at the end).
+    points
+        The transcripts (POINT), tile by tile, in each in the order of the input.
+    """
+
+    path: Path
+    first_row: int
+    n_rows: int
+    lattice: tuple[int, int]
+    tiles: Int64
+    first: Int64
+    points: Points
 
 
-def write_run(path: Path, columns: dict[str, npt.NDArray[Any]], tiles_across: int) -> None:
-    """Write one run.
+@dataclass(frozen=True)
+class Segment:
+    """Transcripts of neighbouring tiles of one run: its tiles, and the first transcript of each, from `begin` on."""
+
+    run: Run
+    begin: int
+    tiles: Int64
+    first: Int64
+    points: Points
+
+
+def lattice_of(shape: Triple) -> Triple:
+    """Tiles along each axis of an image (z, y, x)."""
+    z, y, x = (-(-n // t) for n, t in zip(shape, TILE_PX, strict=True))
+    return (z, y, x)
+
+
+def save_run(
+    path: Path, points: Points, starts: Int64, *, lattice: tuple[int, int], first_row: int, n_rows: int
+) -> None:
+    """Write one run, whole or not at all.
 
     Parameters
     ----------
-    columns
-        The columns of SCHEMA, all of one length; every pixel lies in the image.
-    tiles_across
-        Tiles along x.
+    points
+        Transcripts sorted by tile.
+    starts
+        Place of the first transcript of every tile of the lattice, one more at the end.
+    lattice
+        Tiles down and across.
+    first_row, n_rows
+        The rows of the input that the run covers.
     """
-    tile = (columns["y"] // TILE_PX).astype(np.int64) * tiles_across + columns["x"] // TILE_PX
-    order = np.argsort(tile, kind="stable")
-    names, first = np.unique(tile[order], return_index=True)
-    index = {
-        "tiles": names.tolist(),
-        "first": [*first.tolist(), int(order.size)],
-        "tiles_across": tiles_across,
-    }
-    schema = SCHEMA.with_metadata({"isthmus": json.dumps(index)})
-    table = pa.table([pa.array(columns[name][order]) for name in SCHEMA.names], schema=schema)
+    tiles = np.flatnonzero(starts[1:] > starts[:-1]).astype(_HEAD)
+    first = np.append(starts[tiles], points.size).astype(_HEAD)
+    head = np.array([_MAGIC, first_row, n_rows, *lattice, tiles.size, points.size, 0], dtype=_HEAD)
+    padding = np.zeros((tiles.size + 1) % 2, dtype=_HEAD)
     temporary = path.with_suffix(".partial")
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_table(table, max_chunksize=RUN_ROWS)
+    with temporary.open("wb") as file:
+        for part in (head, tiles, first, padding, points):
+            part.tofile(file)
     temporary.replace(path)
 
 
-def read_block(folder: Path, write: Region) -> BlockPoints:
-    """The points whose pixel lies in a block's write region."""
-    parts = [part for path in sorted(folder.glob("run-*.arrow")) for part in _read_run(path, write)]
-    joined = {
-        name: np.concatenate([part[name] for part in parts])
-        if parts
-        else np.empty(0, SCHEMA.field(name).type.to_pandas_dtype())
-        for name in SCHEMA.names
-    }
-    return BlockPoints(**joined)
+def run_paths(folder: Path) -> list[Path]:
+    """Files of the runs of a folder, in the order of the input."""
+    return sorted(folder.glob("run-*.bin"))
 
 
-def _read_run(path: Path, write: Region) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    with pa.memory_map(str(path)) as source:
-        reader = pa.ipc.open_file(source)
-        index = json.loads(reader.schema.metadata[b"isthmus"])
-        table = reader.read_all()
-        place = {tile: k for k, tile in enumerate(index["tiles"])}
-        for tile_y in range(write.start[1] // TILE_PX, -(-write.stop[1] // TILE_PX)):
-            for tile_x in range(write.start[2] // TILE_PX, -(-write.stop[2] // TILE_PX)):
-                k = place.get(tile_y * index["tiles_across"] + tile_x)
-                if k is None:
-                    continue
-                first, last = index["first"][k], index["first"][k + 1]
-                rows = table.slice(first, last - first)
-                columns = {name: rows.column(name).to_numpy() for name in SCHEMA.names}
-                inside = np.ones(last - first, dtype=bool)
-                for axis, name in enumerate("zyx"):
-                    inside &= (columns[name] >= write.start[axis]) & (columns[name] < write.stop[axis])
-                yield {name: column[inside] for name, column in columns.items()}
+def open_run(path: Path) -> Run:
+    """Map a run into memory."""
+    if path.stat().st_size < _N_HEAD * _HEAD.itemsize:
+        raise _damaged(path)
+    mapped = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+    magic, first_row, n_rows, down, across, n_tiles, n_points, _ = (
+        int(number) for number in mapped[: _N_HEAD * 8].view(_HEAD)
+    )
+    at = _N_HEAD + 2 * n_tiles + 1
+    begin = (at + at % 2) * 8
+    if magic != _MAGIC or mapped.size != begin + n_points * POINT.itemsize:
+        raise _damaged(path)
+    numbers = mapped[: at * 8].view(_HEAD)[_N_HEAD:]
+    return Run(
+        path,
+        first_row,
+        n_rows,
+        (down, across),
+        numbers[:n_tiles],
+        numbers[n_tiles:],
+        mapped[begin:].view(POINT),
+    )
+
+
+def segments(folder: Path, region: Region) -> Iterator[Segment]:
+    """What has the transcripts of a region, and perhaps others of the tiles that the region cuts."""
+    for path in run_paths(folder):
+        yield from run_segments(open_run(path), region)
+
+
+def run_segments(run: Run, region: Region) -> Iterator[Segment]:
+    """The same of one run, one row of tiles after the other."""
+    down, across = run.lattice
+    low = [a // t for a, t in zip(region.start, TILE_PX, strict=True)]
+    high = [-(-b // t) for b, t in zip(region.stop, TILE_PX, strict=True)]
+    for tile_z in range(low[0], high[0]):
+        for tile_y in range(low[1], high[1]):
+            row = (tile_z * down + tile_y) * across
+            a, b = np.searchsorted(run.tiles, [row + low[2], row + high[2]])
+            if a < b:
+                begin, end = int(run.first[a]), int(run.first[b])
+                yield Segment(run, begin, run.tiles[a:b], run.first[a : b + 1] - begin, run.points[begin:end])
+
+
+def empty_points(n: int) -> npt.NDArray[Any]:
+    """Room for n transcripts."""
+    return np.empty(n, dtype=POINT)
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        where=str(path),
+        found="the binned transcripts are cut short or of another version",
+        do="run again with `isthmus run`, which repairs it",
+    )

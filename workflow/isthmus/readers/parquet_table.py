@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from isthmus.errors import UserError
 from isthmus.readers.columns import ColumnMap, map_columns
 
+_BUFFER_BYTES = 1 << 20
+
 
 def parquet_columns(path: Path, where: str) -> ColumnMap:
     """Find our columns in the schema."""
@@ -24,8 +26,10 @@ def parquet_columns(path: Path, where: str) -> ColumnMap:
 
 def parquet_batches(path: Path, columns: ColumnMap, where: str, n: int) -> Iterator[pa.RecordBatch]:
     """Batches of at most n rows of our columns, in the types of the file."""
+    # Names come as dictionaries, as they are stored; a small buffer, so that memory does not follow the row groups.
+    names = [theirs for ours, theirs in columns.names.items() if ours in ("gene", "vendor_cell_id")]
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=names, buffer_size=_BUFFER_BYTES) as file:
             for batch in file.iter_batches(batch_size=n, columns=columns.theirs):
                 yield batch.select(columns.theirs).rename_columns(list(columns.ours))
     except (pa.ArrowInvalid, OSError) as error:

@@ -5,7 +5,7 @@ Never more than a few batches are in memory. A fault of a row names the row, cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -86,20 +86,28 @@ def canonical(batch: pa.RecordBatch, first_row: int, where: str) -> pa.RecordBat
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
-def as_text(values: pa.Array) -> pa.Array:
-    """Strings of a column of strings, byte strings, numbers or a dictionary of them."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    return values.cast(pa.string())
+def as_names(values: pa.Array, absent: Sequence[str]) -> pa.DictionaryArray:
+    """Names, null where there is none, of a column of strings, byte strings, numbers or a dictionary of them.
+
+    Only the dictionary is turned into text and looked at, which is short; it may have entries that no row has.
+    """
+    encoded = values.dictionary_encode()
+    names = encoded.dictionary.cast(pa.string())
+    indices = encoded.indices.cast(pa.int32())
+    empty = pc.or_(pc.is_null(names), pc.is_in(names, value_set=pa.array(absent, pa.string())))
+    if pc.any(empty, min_count=0).as_py():
+        indices = pc.if_else(empty.take(indices), None, indices)
+        names = names.fill_null("")
+    return pa.DictionaryArray.from_arrays(indices, names)
 
 
 def _coordinate(values: pa.Array) -> pa.Array:
-    return values.cast(pa.float64())
+    # Single precision is kept where the file has it: what comes out is what the vendor gave.
+    return values if values.type == pa.float32() else values.cast(pa.float64())
 
 
 def _gene(values: pa.Array) -> pa.Array:
-    text = as_text(values)
-    return pc.if_else(pc.equal(text, ""), None, text).dictionary_encode()
+    return as_names(values, ("",))
 
 
 def _quality(values: pa.Array) -> pa.Array:
@@ -108,8 +116,7 @@ def _quality(values: pa.Array) -> pa.Array:
 
 
 def _cell(values: pa.Array) -> pa.Array:
-    text = as_text(values)
-    return pc.if_else(pc.is_in(text, value_set=pa.array(NO_CELL)), None, text)
+    return as_names(values, NO_CELL)
 
 
 def _flag(values: pa.Array) -> pa.Array:

@@ -7,14 +7,11 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from isthmus import __version__
 from isthmus.blocks.arrays import arrays_from_bytes
 from isthmus.errors import UserError
-from isthmus.image.affine import Affine
 from isthmus.packs.journal import Journal
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
@@ -25,9 +22,9 @@ from isthmus.steps.sheet import settings_of, sheet_sample
 from isthmus.steps.stored import describe_shards
 from isthmus.tables.agreement import TranscriptTally
 from isthmus.tables.cells import cell_index, make_table, write_table
-from isthmus.tables.counts import count_tables, is_control
-from isthmus.tables.merge import CellSums, merge_counts, merge_sums
-from isthmus.tables.transcripts import TranscriptWriter, scatter, with_cells
+from isthmus.tables.counts import alphabetical, count_tables, is_control, merge_counts
+from isthmus.tables.merge import CellSums, merge_sums
+from isthmus.tables.transcripts import Assignment, TranscriptWriter, note_states, with_cells
 
 _PARAMETERS = ("image", "segmentation", "cells", "quantification")
 _SHEET_COLUMNS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
@@ -65,8 +62,7 @@ def build_table(job: Job) -> None:
     if plan.has_points:
         points = read_json(paths.record("import_transcripts"))
         counts = count_tables(
-            merge_counts(records),
-            ids=sums.ids,
+            merge_counts(records, ids=sums.ids, place=alphabetical(points["genes"])),
             features=points["genes"],
             control_patterns=settings.quantification.control_patterns,
             index=cell_index(job.sample_name, sums),
@@ -115,26 +111,17 @@ def _write_transcripts(
         n for n, c in zip(names, is_control(names, options.control_patterns), strict=True) if c
     )
     tally = TranscriptTally(controls=controls, min_qv=options.min_qv)
-    folder = paths.work / "assignment.partial"
-    assignment = scatter(folder, points["n_rows"], records)
+    folder = paths.work / "states.partial"
+    shutil.rmtree(folder, ignore_errors=True)
+    regions = (plan.grid.block(block).write for block in range(plan.grid.n_blocks))
+    note_states(folder, paths.points, zip(regions, records, strict=True), sums.ids)
+    assignment = Assignment(folder, paths.points, sums.ids, points["n_rows"])
     writer = TranscriptWriter(paths.transcripts)
-    for batch in with_cells(source.batches(BATCH_ROWS), assignment):
+    for batch, rows in with_cells(source.batches(BATCH_ROWS), assignment):
         writer.write(batch)
-        tally.add(batch, _in_window(batch, plan))
+        tally.add(batch, rows.compartment, rows.inside)
     writer.finish()
     shutil.rmtree(folder)
     # What the vendor says of the whole image does not count where only a window of it is used.
     whole = plan.window.shape == plan.shape[1:]
     return tally.summary(n_cells=int(sums.ids.size), n_vendor_cells=plan.n_vendor_cells if whole else None)
-
-
-def _in_window(batch: pa.RecordBatch, plan: SamplePlan) -> npt.NDArray[np.bool_]:
-    column, row = Affine(*plan.affine).to_px(
-        batch.column("x_um").to_numpy(zero_copy_only=False),
-        batch.column("y_um").to_numpy(zero_copy_only=False),
-    )
-    start, stop = plan.window_start, plan.window_stop
-    inside: npt.NDArray[np.bool_] = (
-        (column >= start[2]) & (column < stop[2]) & (row >= start[1]) & (row < stop[1])
-    )
-    return inside

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import pyarrow as pa
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.plan.model import SamplePlan
-from isthmus.quantify.points import RUN_ROWS, SCHEMA, TILE_PX, write_run
+from isthmus.quantify.binning import first_seen, place, sort_by_tile
+from isthmus.quantify.points import RUN_ROWS, empty_points, lattice_of, save_run
 from isthmus.readers.registry import read_sample
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import sheet_sample
@@ -23,13 +25,14 @@ from isthmus.steps.stored import describe_shards
 
 log = logging.getLogger(__name__)
 
-BATCH_ROWS = 500_000
+BATCH_ROWS = 1 << 19
 
-Columns = dict[str, npt.NDArray[Any]]
+_LONGEST_RUN = 1 << 32
+"""Rows of the input that a run may cover: a transcript notes its own from the first one on, in 32 bits."""
 
 
 @dataclass
-class _Tally:
+class Tally:
     """What was seen so far."""
 
     n_rows: int = 0
@@ -38,6 +41,16 @@ class _Tally:
     codes: dict[str, int] = field(default_factory=dict)
     low: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(2, np.inf))
     high: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(2, -np.inf))
+
+    def add(self, batch: pa.RecordBatch, n_in_image: int, n_in_window: int) -> None:
+        """Count a batch; where the transcripts lie is of interest only while none lies in the image."""
+        self.n_rows += batch.num_rows
+        self.n_in_image += n_in_image
+        self.n_in_window += n_in_window
+        if batch.num_rows and not self.n_in_image:
+            x_um, y_um = _column(batch, "x_um"), _column(batch, "y_um")
+            self.low = np.minimum(self.low, [x_um.min(), y_um.min()])
+            self.high = np.maximum(self.high, [x_um.max(), y_um.max()])
 
 
 def import_transcripts(job: Job) -> None:
@@ -51,18 +64,7 @@ def import_transcripts(job: Job) -> None:
     folder = paths.work / "points.partial"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    tally, waiting, n_waiting = _Tally(), list[Columns](), 0
-    runs = 0
-    tiles_across = -(-sample.window.shape[2] // TILE_PX)
-    for batch in points.batches(BATCH_ROWS):
-        columns = _place(batch, sample, tally)
-        waiting.append(columns)
-        n_waiting += columns["row"].size
-        if n_waiting >= RUN_ROWS:
-            _flush(folder, runs, waiting, tiles_across)
-            runs, n_waiting = runs + 1, 0
-        log.info("%d transcripts read", tally.n_rows)
-    _flush(folder, runs, waiting, tiles_across)
+    tally = bin_transcripts(points.batches(BATCH_ROWS), sample, folder)
     _check_overlap(tally, sample)
     shutil.rmtree(paths.points, ignore_errors=True)
     folder.rename(paths.points)
@@ -80,58 +82,116 @@ def import_transcripts(job: Job) -> None:
     )
 
 
-def _place(batch: pa.RecordBatch, sample: SamplePlan, tally: _Tally) -> Columns:
-    """The rows of a batch that lie in the window, as pixels of the window."""
-    x_um = batch.column("x_um").to_numpy(zero_copy_only=False)
-    y_um = batch.column("y_um").to_numpy(zero_copy_only=False)
-    column, row = Affine(*sample.affine).to_px(x_um, y_um)
-    x, y = np.floor(column).astype(np.int64), np.floor(row).astype(np.int64)
-    z = np.zeros(x.size, dtype=np.int64)
-    if sample.shape[1] > 1 and "z_um" in batch.schema.names:
-        z = np.floor(batch.column("z_um").to_numpy(zero_copy_only=False) / sample.z_step_um).astype(np.int64)
-    _, nz, ny, nx = sample.shape
-    in_image = (x >= 0) & (x < nx) & (y >= 0) & (y < ny) & (z >= 0) & (z < nz)
-    start, stop = sample.window_start, sample.window_stop
-    inside = in_image & (x >= start[2]) & (x < stop[2]) & (y >= start[1]) & (y < stop[1])
-    codes = _codes(batch.column("gene"), tally.codes)
-    qv = np.full(x.size, np.inf, dtype=np.float32)
-    if "qv" in batch.schema.names:
-        qv = batch.column("qv").to_numpy(zero_copy_only=False).astype(np.float32)
-    rows = np.arange(tally.n_rows, tally.n_rows + x.size, dtype=np.int64)
-    if x.size:
-        tally.low = np.minimum(tally.low, [x_um.min(), y_um.min()])
-        tally.high = np.maximum(tally.high, [x_um.max(), y_um.max()])
-    tally.n_rows += x.size
-    tally.n_in_image += int(in_image.sum())
-    tally.n_in_window += int(inside.sum())
-    columns: Columns = {"row": rows, "z": z, "y": y - start[1], "x": x - start[2], "gene": codes, "qv": qv}
-    return {
-        name: columns[name][inside].astype(SCHEMA.field(name).type.to_pandas_dtype()) for name in SCHEMA.names
-    }
+def bin_transcripts(batches: Iterable[pa.RecordBatch], sample: SamplePlan, folder: Path) -> Tally:
+    """Write the runs of all transcripts in the window; memory holds one run, before and after sorting."""
+    tally, runs = Tally(), _Runs(folder, sample)
+    for batch in batches:
+        runs.add(batch, tally)
+        log.info("%d transcripts read", tally.n_rows)
+    runs.flush(tally.n_rows)
+    return tally
 
 
-def _codes(genes: pa.DictionaryArray, known: dict[str, int]) -> npt.NDArray[np.int64]:
+class _Runs:
+    """Takes batches until a run is full, and writes it.
+
+    A run begins where the one before ends, so that all together cover the rows of the input without a gap, but for the
+    rows after the last transcript in the window.
+    """
+
+    def __init__(self, folder: Path, sample: SamplePlan) -> None:
+        self._folder, self._sample = folder, sample
+        start, stop = sample.window_start, sample.window_stop
+        self._lattice = np.array(lattice_of(sample.window.shape), dtype=np.int64)
+        self._image = np.array(sample.shape[1:], dtype=np.int64)
+        self._window = np.array([*start, *stop], dtype=np.int64)
+        self._affine = np.array(sample.affine, dtype=np.float64)
+        self._starts = np.zeros(int(self._lattice.prod()) + 1, dtype=np.int64)
+        self._waiting, self._sorted = empty_points(0), empty_points(0)
+        self._tile = np.empty(0, dtype=np.int32)
+        self._n = self._first_row = self._n_runs = 0
+
+    def add(self, batch: pa.RecordBatch, tally: Tally) -> None:
+        """Take the transcripts of a batch that lie in the window."""
+        n = batch.num_rows
+        if self._n and (self._n + n > RUN_ROWS or tally.n_rows + n - self._first_row > _LONGEST_RUN):
+            self.flush(tally.n_rows)
+        if not self._n and tally.n_rows + n - self._first_row > _LONGEST_RUN:
+            self._first_row = tally.n_rows
+        self._make_room(n)
+        found, n_in_image = place(
+            _column(batch, "x_um"),
+            _column(batch, "y_um"),
+            self._planes(batch),
+            self._affine,
+            self._sample.z_step_um,
+            self._image,
+            self._window,
+            self._lattice,
+            _codes(batch.column("gene"), tally.codes),
+            _column(batch, "qv", np.float32),
+            tally.n_rows - self._first_row,
+            self._waiting,
+            self._tile,
+            self._n,
+        )
+        tally.add(batch, n_in_image, found - self._n)
+        self._n = found
+
+    def flush(self, row: int) -> None:
+        """Write what waits; the next run begins at this row of the input."""
+        if not self._n:
+            return
+        if self._sorted.size < self._n:
+            self._sorted = empty_points(self._waiting.size)
+        points = self._sorted[: self._n]
+        sort_by_tile(self._waiting[: self._n], self._tile[: self._n], self._starts, points)
+        save_run(
+            self._folder / f"run-{self._n_runs:05d}.bin",
+            points,
+            self._starts,
+            lattice=(int(self._lattice[1]), int(self._lattice[2])),
+            first_row=self._first_row,
+            n_rows=row - self._first_row,
+        )
+        self._n_runs, self._first_row, self._n = self._n_runs + 1, row, 0
+
+    def _make_room(self, n: int) -> None:
+        """Room grows with what there is, up to a run (or a batch, if that is larger)."""
+        if self._n + n <= self._waiting.size:
+            return
+        size = max(self._n + n, min(2 * self._waiting.size, RUN_ROWS))
+        waiting, tile = empty_points(size), np.empty(size, dtype=np.int32)
+        waiting[: self._n], tile[: self._n] = self._waiting[: self._n], self._tile[: self._n]
+        self._waiting, self._tile = waiting, tile
+
+    def _planes(self, batch: pa.RecordBatch) -> npt.NDArray[np.floating[Any]]:
+        """Z in micrometres where the image is a volume; in a plane, z does not matter."""
+        return _column(batch, "z_um" if self._sample.shape[1] > 1 else "")
+
+
+def _column(batch: pa.RecordBatch, name: str, dtype: type = np.float64) -> npt.NDArray[Any]:
+    """A column as it is, or nothing where the input lacks it."""
+    if name not in batch.schema.names:
+        return np.frombuffer(b"", dtype=dtype)
+    values: npt.NDArray[Any] = batch.column(name).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _codes(genes: pa.DictionaryArray, known: dict[str, int]) -> npt.NDArray[np.int32]:
     """Codes by first appearance in the whole input."""
     names = genes.dictionary.to_pylist()
-    indices = genes.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    used, first = np.unique(indices, return_index=True)
-    table = np.zeros(len(names), dtype=np.int64)
-    for index in used[np.argsort(first)]:
+    indices = genes.indices.to_numpy(zero_copy_only=False)
+    order = np.empty(len(names), dtype=np.int32)
+    n = first_seen(indices, np.zeros(len(names), dtype=bool), order)
+    table = np.zeros(len(names), dtype=np.int32)
+    for index in order[:n].tolist():
         table[index] = known.setdefault(names[index], len(known))
-    codes: npt.NDArray[np.int64] = table[indices]
+    codes: npt.NDArray[np.int32] = table[indices]
     return codes
 
 
-def _flush(folder: Path, run: int, waiting: list[Columns], tiles_across: int) -> None:
-    if not waiting:
-        return
-    columns = {name: np.concatenate([part[name] for part in waiting]) for name in SCHEMA.names}
-    waiting.clear()
-    if columns["row"].size:
-        write_run(folder / f"run-{run:04d}.arrow", columns, tiles_across)
-
-
-def _check_overlap(tally: _Tally, sample: SamplePlan) -> None:
+def _check_overlap(tally: Tally, sample: SamplePlan) -> None:
     """A wrong affine or pixel size is told by where the transcripts lie."""
     if tally.n_in_image:
         return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from isthmus.tables.join import add_kinds
 
 Int64 = npt.NDArray[np.int64]
 
@@ -35,40 +38,42 @@ class TranscriptTally:
     _vendor_codes: dict[str, int] = field(default_factory=dict)
     _pairs: Counter[tuple[int, int]] = field(default_factory=Counter)
 
-    def add(self, batch: pa.RecordBatch, inside: npt.NDArray[np.bool_]) -> None:
-        """Add a batch with instance_id and compartment; `inside` marks the rows that lie in the image."""
+    def add(
+        self, batch: pa.RecordBatch, compartment: npt.NDArray[np.int8], inside: npt.NDArray[np.bool_]
+    ) -> None:
+        """Add a batch with instance_id; `compartment` are codes, `inside` marks the rows that lie in the image."""
         names = batch.schema.names
         gene = batch.column("gene")
         control = np.array([name in self.controls for name in gene.dictionary.to_pylist()], dtype=bool)
-        kind = np.where(control[gene.indices.to_numpy(zero_copy_only=False)], 1, 0)
+        qv = np.empty(0, dtype=np.float32)
         if "qv" in names:
-            # As where cells are counted, a transcript without a quality value is not of sufficient quality.
-            kind[~(batch.column("qv").to_numpy(zero_copy_only=False) >= self.min_qv)] = 2
-        part = batch.column("compartment").indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        self.n_outside += int((~inside).sum())
-        np.add.at(self.by_kind, (kind[inside], part[inside]), 1)
-        good = (kind == 0) & inside
+            qv = batch.column("qv").to_numpy(zero_copy_only=False)
+        good = np.empty(batch.num_rows, dtype=bool)
+        indices = gene.indices.to_numpy(zero_copy_only=False)
+        self.n_outside += add_kinds(
+            control, indices, qv, self.min_qv, compartment, inside, self.by_kind, good
+        )
         if "overlaps_nucleus" in names:
             self._has_flag = True
             flag = batch.column("overlaps_nucleus").to_numpy(zero_copy_only=False).astype(bool)
+            in_nucleus = compartment == 1
             self._flagged += int((flag & good).sum())
-            self._in_nuclei += int(((part == 1) & good).sum())
-            self._flagged_in_nuclei += int((flag & (part == 1) & good).sum())
+            self._in_nuclei += int((in_nucleus & good).sum())
+            self._flagged_in_nuclei += int((flag & in_nucleus & good).sum())
         if "vendor_cell_id" in names:
             ours = batch.column("instance_id").to_numpy()
             self._add_pairs(batch.column("vendor_cell_id"), ours, good)
 
     def _add_pairs(self, vendor: pa.Array, ours: Int64, good: npt.NDArray[np.bool_]) -> None:
         encoded = vendor.dictionary_encode()
-        names = encoded.dictionary.to_pylist()
+        codes = self._vendor_codes
         table = np.array(
-            [self._vendor_codes.setdefault(n, len(self._vendor_codes) + 1) for n in names], np.int64
+            [codes.setdefault(n, len(codes) + 1) for n in encoded.dictionary.to_pylist()], np.int64
         )
         theirs = np.zeros(len(encoded), dtype=np.int64)
         known = encoded.is_valid().to_numpy(zero_copy_only=False)
         theirs[known] = table[encoded.indices.drop_null().to_numpy(zero_copy_only=False)]
-        pairs, counts = np.unique(np.column_stack([theirs[good], ours[good]]), axis=0, return_counts=True)
-        for (a, b), n in zip(pairs.tolist(), counts.tolist(), strict=True):
+        for (a, b), n in _count_pairs(theirs[good], ours[good]):
             self._pairs[(a, b)] += n
 
     def summary(self, *, n_cells: int, n_vendor_cells: int | None) -> dict[str, Any]:
@@ -101,6 +106,18 @@ class TranscriptTally:
             found["n_merged"] = n_mixed({(ours, theirs): n for (theirs, ours), n in both.items()})
             found["n_split"] = n_mixed(both)
         return found
+
+
+def _count_pairs(one: Int64, other: Int64) -> Iterator[tuple[tuple[int, int], int]]:
+    """How often each pair occurs."""
+    order = np.lexsort((other, one))
+    one, other = one[order], other[order]
+    begins = np.flatnonzero(
+        np.concatenate([np.ones(min(one.size, 1), dtype=bool), (np.diff(one) != 0) | (np.diff(other) != 0)])
+    )
+    counts = np.diff(np.append(begins, one.size))
+    for a, b, n in zip(one[begins].tolist(), other[begins].tolist(), counts.tolist(), strict=True):
+        yield (a, b), n
 
 
 def adjusted_rand_index(pairs: dict[tuple[int, int], int]) -> float | None:

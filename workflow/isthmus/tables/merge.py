@@ -63,15 +63,3 @@ def _reduce(values: Int64, where: Int64, n: int, how: np.ufunc, start: int) -> I
     out = np.full((n, *values.shape[1:]), start, dtype=np.int64)
     how.at(out, where, values)
     return out
-
-
-def merge_counts(records: Iterable[Record]) -> Int64:
-    """Rows (id, feature, nucleus, cytoplasm, low quality) of all blocks, added up, sorted by id and feature."""
-    parts = [part["counts"] for part in records]
-    rows = np.concatenate(parts) if parts else np.empty((0, 5), dtype=np.int64)
-    if not rows.size:
-        return np.empty((0, 5), dtype=np.int64)
-    pairs, where = np.unique(rows[:, :2], axis=0, return_inverse=True)
-    total = np.zeros((pairs.shape[0], 3), dtype=np.int64)
-    np.add.at(total, where.reshape(-1), rows[:, 2:])
-    return np.concatenate([pairs, total], axis=1)

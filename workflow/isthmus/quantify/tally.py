@@ -1,0 +1,202 @@
+"""Kernels that give every transcript of a block its cell and count features in cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from isthmus.blocks.kernel import kernel
+from isthmus.quantify.points import TILE_PX
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+_TILE_Y, _TILE_X = TILE_PX[1:]
+
+
+@kernel
+def assign(
+    points: npt.NDArray[Any],
+    tiles: Int64,
+    first: Int64,
+    lattice: tuple[int, int],
+    start: tuple[int, int, int],
+    cells: Int32,
+    nuclei: Int32,
+    min_qv: float,
+    code: Int32,
+    feature: Int32,
+    n_good: Int64,
+    n_low: Int64,
+    n: int,
+) -> int:
+    """Look up the cell under each transcript of a segment.
+
+    Parameters
+    ----------
+    points, tiles, first, lattice
+        The segment, and the tiles down and across of its run.
+    start
+        First pixel (z, y, x) of the block.
+    cells, nuclei
+        Numbers (z, y, x) of the block, 0 = background.
+    min_qv
+        Transcripts below, or without a quality, count as low.
+    code
+        Filled from n on, for every transcript in the block: 2 x number + 1 in a nucleus, 2 x number elsewhere in a
+        cell, 0 in none.
+    feature
+        Filled alike: 2 x feature + 1 in a nucleus, 2 x feature elsewhere; -1 where it is not counted.
+    n_good, n_low
+        Added to: transcripts of each number.
+
+    Returns
+    -------
+    int
+        n afterwards.
+    """
+    nz, ny, nx = cells.shape
+    for k in range(tiles.size):
+        corner_y = tiles[k] // lattice[1] % lattice[0] * _TILE_Y - start[1]
+        corner_x = tiles[k] % lattice[1] * _TILE_X - start[2]
+        for i in range(first[k], first[k + 1]):
+            point = points[i]
+            z, y, x = np.int64(point.z) - start[0], corner_y + point.y, corner_x + point.x
+            if z < 0 or z >= nz or y < 0 or y >= ny or x < 0 or x >= nx:
+                continue
+            number = cells[z, y, x]
+            code[n] = 0
+            feature[n] = -1
+            if number > 0:
+                in_nucleus = 1 if nuclei[z, y, x] > 0 else 0
+                code[n] = 2 * number + in_nucleus
+                if point.qv >= min_qv:
+                    n_good[number] += 1
+                    feature[n] = 2 * point.feature + in_nucleus
+                else:
+                    n_low[number] += 1
+            n += 1
+    return n
+
+
+@kernel
+def count_features(
+    code: Int32,
+    feature: Int32,
+    n_good: Int64,
+    n_features: int,
+    n_entries: Int64,
+    out_feature: Int32,
+    out_counts: Int32,
+) -> int:
+    """Count the features of each cell.
+
+    Parameters
+    ----------
+    code, feature, n_good
+        As `assign` filled them.
+    n_features
+        Feature codes are below.
+    n_entries
+        Filled: different features of each number.
+    out_feature, out_counts
+        Filled: features of the cells, one cell after the other, and (entries, 2) their counts elsewhere in the cell and
+        in its nucleus. There is room for one entry a transcript.
+
+    Returns
+    -------
+    int
+        Entries in all.
+    """
+    place = np.empty(n_good.size, dtype=np.int64)
+    total = 0
+    for number in range(n_good.size):
+        place[number] = total
+        total += n_good[number]
+    rows = np.empty(total, dtype=np.int32)
+    for i in range(code.size):
+        if feature[i] >= 0:
+            number = code[i] >> 1
+            rows[place[number]] = feature[i]
+            place[number] += 1
+    entry_of = np.full(n_features, -1, dtype=np.int64)
+    n, begin = 0, 0
+    for number in range(n_good.size):
+        n_before = n
+        for i in range(begin, begin + n_good[number]):
+            which = rows[i] >> 1
+            entry = entry_of[which]
+            if entry < n_before:
+                entry = n
+                entry_of[which] = n
+                out_feature[n] = which
+                out_counts[n, 0] = 0
+                out_counts[n, 1] = 0
+                n += 1
+            out_counts[entry, rows[i] & 1] += 1
+        begin += n_good[number]
+        n_entries[number] = n - n_before
+    return n
+
+
+@kernel
+def unfold(
+    points: npt.NDArray[Any],
+    tiles: Int64,
+    first: Int64,
+    lattice: tuple[int, int],
+    start: tuple[int, int, int],
+    stop: tuple[int, int, int],
+    code: Int32,
+    state_of: npt.NDArray[Any],
+    state: npt.NDArray[Any],
+    n: int,
+) -> int:
+    """Go through a segment as `assign` does, and give each transcript in the block the state of its code.
+
+    start, stop are the block's first pixel and the one beyond its last; state (one a transcript of the segment) is
+    filled where the transcript is in the block; returns how many codes are used up.
+    """
+    for k in range(tiles.size):
+        corner_y = tiles[k] // lattice[1] % lattice[0] * _TILE_Y
+        corner_x = tiles[k] % lattice[1] * _TILE_X
+        for i in range(first[k], first[k + 1]):
+            point = points[i]
+            z, y, x = np.int64(point.z), corner_y + point.y, corner_x + point.x
+            if z < start[0] or z >= stop[0] or y < start[1] or y >= stop[1] or x < start[2] or x >= stop[2]:
+                continue
+            state[i] = state_of[code[n]]
+            n += 1
+    return n
+
+
+@kernel
+def by_row(
+    points: npt.NDArray[Any],
+    state: npt.NDArray[Any],
+    ids: Int64,
+    instance_id: Int64,
+    compartment: npt.NDArray[np.int8],
+    inside: npt.NDArray[np.bool_],
+) -> None:
+    """Put the states of a run's transcripts in the order of the input.
+
+    Parameters
+    ----------
+    points, state
+        The transcripts and the state of each: 0 in no block, 1 in no cell, 2 k + 2 in the cytoplasm and 2 k + 3 in the
+        nucleus of the cell of place k.
+    ids
+        Id of each cell's place.
+    instance_id, compartment, inside
+        Filled, one a row of the input: id; 0 none, 1 nucleus, 2 cytoplasm; whether the row lies in the window.
+    """
+    for i in range(points.size):
+        row = points[i].row
+        found = state[i]
+        inside[row] = found > 0
+        if found > 1:
+            instance_id[row] = ids[(found - 2) >> 1]
+            compartment[row] = 1 if found & 1 else 2
