@@ -20,7 +20,8 @@ from isthmus.segment.forest import margin_px
 from isthmus.segment.method import Landscape, LandscapeMethod, Pixels
 from isthmus.segment.record import BlockRecord
 from isthmus.segment.stitch import Lookup, label_dtype, stitch
-from isthmus.tables.merge import CellSums, merge_counts, merge_sums
+from isthmus.tables.counts import MergedCounts, merge_counts
+from isthmus.tables.merge import CellSums, merge_sums
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,16 @@ class PixelsAreLandscape:
 
 @dataclass(frozen=True)
 class Finished:
-    """What both passes left: final label images (z, y, x), merged sums, counts, and each transcript's cell."""
+    """What both passes left: final label images (z, y, x), merged sums and counts, and the records of all blocks.
+
+    Features stay in the order of their codes. `records` are in the order of the blocks.
+    """
 
     nuclei: npt.NDArray[np.int64]
     cells: npt.NDArray[np.int64]
     lookup: Lookup
     sums: CellSums
-    counts: npt.NDArray[np.int64]
+    counts: MergedCounts
     records: list[dict[str, npt.NDArray[Any]]]
     segment: SegmentJob
     quantify: QuantifyJob
@@ -106,15 +110,17 @@ def run_blocks(
         n_features=n_features,
         min_qv=min_qv,
     )
-    records = [arrays_from_bytes(quantify_block(quantify, i).record) for i in reversed(range(grid.n_blocks))]
-    counts = merge_counts(records) if points is not None else np.empty((0, 5), dtype=np.int64)
+    found = {i: arrays_from_bytes(quantify_block(quantify, i).record) for i in reversed(range(grid.n_blocks))}
+    sums = merge_sums(list(found.values()))
+    counted = list(found.values()) if points is not None else []
+    counts = merge_counts(counted, ids=sums.ids, place=np.arange(n_features, dtype=np.int32))
     return Finished(
         read_labels(folder / "nuclei", grid),
         read_labels(folder / "cells", grid),
         lookup,
-        merge_sums(records),
+        sums,
         counts,
-        records,
+        [found[i] for i in range(grid.n_blocks)],
         job,
         quantify,
     )
@@ -128,6 +134,18 @@ def read_labels(path: Path, grid: Grid) -> npt.NDArray[np.int64]:
 
 def _empty(path: Path, grid: Grid, dtype: np.dtype[Any]) -> None:
     create_level(path, shape=grid.shape, dtype=dtype, chunk=grid.block_px, shard=grid.block_px)
+
+
+def count_rows(counts: MergedCounts, ids: npt.NDArray[np.int64]) -> list[list[int]]:
+    """Lists (id, feature, count in the nucleus, count elsewhere in the cell), in the order of the table."""
+    cell = np.repeat(ids, np.diff(counts.start))
+    return np.column_stack([cell, counts.feature, counts.counts[:, ::-1]]).tolist()
+
+
+def assert_same_counts(one: MergedCounts, other: MergedCounts) -> None:
+    """All counts are equal."""
+    for name in ("start", "feature", "counts", "n_low_quality"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
 def assert_same_sums(one: CellSums, other: CellSums) -> None:

@@ -32,7 +32,8 @@ def _batch(genes, ours, parts, *, vendor=None, flag=None, qv=None):
 def _tally(*batches, inside=None, controls=("ctrl",)):
     tally = TranscriptTally(controls=frozenset(controls), min_qv=20.0)
     for batch in batches:
-        tally.add(batch, np.ones(batch.num_rows, bool) if inside is None else inside)
+        codes = batch.column("compartment").indices.to_numpy()
+        tally.add(batch, codes, np.ones(batch.num_rows, bool) if inside is None else inside)
     return tally
 
 

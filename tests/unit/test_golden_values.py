@@ -12,6 +12,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 import pytest
+from binned import bin_points
 from block_store import Finished, PixelsAreLandscape, run_blocks
 from synthetic import Tissue
 
@@ -19,11 +20,9 @@ from isthmus.image.affine import Affine
 from isthmus.image.pyramid import halve
 from isthmus.image.survey import ChannelSurvey
 from isthmus.plan.digests import RESULT_VERSIONS
-from isthmus.quantify.points import write_run
 from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
 from isthmus.tables.cells import cell_index, make_table
 from isthmus.tables.counts import count_tables
-from isthmus.tables.merge import merge_counts
 
 SHAPE = (220, 260)
 N_GENES = 7
@@ -32,9 +31,9 @@ GOLDEN = {
     "survey_image": (1, "1cc5270937fc008b"),
     "segment_pack": (4, "020fd6d3dac09c3f"),
     "stitch_labels": (2, "bcfd84c4fb300b58"),
-    "quantify_pack": (2, "de31ff1c8c3a8e90"),
+    "quantify_pack": (3, "9b8bed28752dcc51"),
     "build_pyramid": (1, "fa81a65e4d60fea2"),
-    "build_table": (1, "523563cc13501b03"),
+    "build_table": (2, "523563cc13501b03"),
 }
 
 
@@ -51,11 +50,8 @@ def finished(image: npt.NDArray[np.uint16], tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("golden")
     points = Tissue(seed=1, pitch_px=18, radius_px=(4.5, 8.5)).transcripts(SHAPE, n_genes=N_GENES)
     n = points["y"].size
-    columns = {"row": np.arange(n), "z": np.zeros(n, np.int32), "qv": np.where(np.arange(n) % 9, 30.0, 10.0)}
-    columns |= {name: points[name].astype(np.int32) for name in ("y", "x", "gene")}
-    columns["qv"] = columns["qv"].astype(np.float32)
-    (folder / "points").mkdir()
-    write_run(folder / "points" / "run-0000.arrow", columns, 2)
+    columns = points | {"qv": np.where(np.arange(n) % 9, 30.0, 10.0)}
+    bin_points(folder / "points", columns, (1, *SHAPE))
     return run_blocks(
         folder,
         image,
@@ -80,7 +76,9 @@ def found(step: str, finished: Finished, image: npt.NDArray[np.uint16]) -> str:
         return _digest(finished.nuclei)
     if step == "quantify_pack":
         names = ("ids", "shape", "bounds", "intensity", "extremes")
-        return _digest(finished.cells, finished.counts, *(getattr(finished.sums, name) for name in names))
+        sums = [getattr(finished.sums, name) for name in names]
+        counts = [getattr(finished.counts, name) for name in ("start", "feature", "counts", "n_low_quality")]
+        return _digest(finished.cells, *counts, *sums)
     if step == "build_pyramid":
         return _digest(halve(image[0], "mean"), halve(finished.cells, "nearest"))
     return _table(finished)
@@ -89,8 +87,7 @@ def found(step: str, finished: Finished, image: npt.NDArray[np.uint16]) -> str:
 def _table(finished: Finished) -> str:
     genes = [f"gene_{k}" for k in range(N_GENES)]
     counts = count_tables(
-        merge_counts(finished.records),
-        ids=finished.sums.ids,
+        finished.counts,
         features=genes,
         control_patterns=["gene_6"],
         index=cell_index("golden", finished.sums),
@@ -133,4 +130,4 @@ def test_values_change_only_with_the_version(step, finished, image):
 
 def test_the_sample_is_worth_it(finished):
     assert finished.lookup.n_instances > 100
-    assert finished.counts[:, 4].sum() > 50  # some are of low quality
+    assert finished.counts.n_low_quality.sum() > 50  # some are of low quality

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from isthmus.quantify.sums import empty_sums
-from isthmus.tables.merge import merge_counts, merge_sums
+from isthmus.tables.merge import merge_sums
 
 NAMES = ("shape", "bounds", "flags", "intensity", "extremes")
 
@@ -18,10 +18,6 @@ def _record(ids, seed, n_channels=2):
         array[...] = random.integers(0, 2**40, array.shape)
     sums.flags[...] = random.random(sums.flags.shape) < 0.3
     return {"ids": np.array(ids, dtype=np.int64), **{name: getattr(sums, name) for name in NAMES}}
-
-
-def _counts(rows):
-    return {"counts": np.array(rows, dtype=np.int64).reshape(-1, 5)}
 
 
 def test_the_order_of_blocks_does_not_matter():
@@ -63,15 +59,3 @@ def test_blocks_without_cells_give_an_empty_table():
 
 def test_no_channels_is_allowed():
     assert merge_sums([_record([1, 2], 0, n_channels=0)]).intensity.shape == (2, 0, 2, 2)
-
-
-def test_counts_of_a_cell_in_two_blocks_are_added():
-    rows = merge_counts(
-        [_counts([[2, 0, 1, 0, 0], [1, 3, 0, 2, 1]]), _counts([]), _counts([[2, 0, 4, 5, 6]])]
-    )
-    assert rows.tolist() == [[1, 3, 0, 2, 1], [2, 0, 5, 5, 6]]
-
-
-def test_no_counts_are_no_rows():
-    assert merge_counts([]).shape == (0, 5)
-    assert merge_counts([_counts([])]).shape == (0, 5)

@@ -14,13 +14,13 @@ from isthmus.plan.identity import digest_of
 
 RESULT_VERSIONS: dict[str, int] = {
     "import_image": 1,
-    "import_transcripts": 1,
+    "import_transcripts": 2,
     "survey_image": 1,
     "segment_pack": 4,
     "stitch_labels": 2,
-    "quantify_pack": 2,
+    "quantify_pack": 3,
     "build_pyramid": 1,
-    "build_table": 1,
+    "build_table": 2,
     "certify_seams": 1,
     "assess_quality": 1,
     "integrate_cohort": 1,

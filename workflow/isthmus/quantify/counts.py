@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.grid import Region
-from isthmus.quantify.points import segments
+from isthmus.quantify.points import Run, Segment, empty_points, segments
 from isthmus.quantify.tally import assign, count_features
 
 Int32 = npt.NDArray[np.int32]
@@ -52,7 +53,18 @@ def count_points(
         count_cytoplasm: these features and their counts, one number after the other. All unsigned, as narrow as their
         values allow.
     """
-    found = list(segments(folder, write))
+    return _count(list(segments(folder, write)), write, cells, nuclei, ids, n_features, min_qv)
+
+
+def _count(
+    found: Sequence[Segment],
+    write: Region,
+    cells: Int32,
+    nuclei: Int32,
+    ids: Int64,
+    n_features: int,
+    min_qv: float,
+) -> dict[str, npt.NDArray[np.generic]]:
     n = sum(segment.points.size for segment in found)
     code, feature = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
     n_good, n_low = np.zeros((2, ids.size + 1), dtype=np.int64)
@@ -67,16 +79,27 @@ def count_points(
     room = int(n_good.sum())
     features, counts = np.empty(room, dtype=np.int32), np.empty((room, 2), dtype=np.int32)
     n_entries = count_features(code, feature, n_good, n_features, entries, features, counts)
-    counts = counts[:n_entries]
     return {
         "point_ids": ids,
         "point_code": narrow(code),
         "count_low": narrow(n_low[1:]),
         "count_entries": narrow(entries[1:]),
         "count_feature": narrow(features[:n_entries]),
-        "count_nucleus": narrow(counts[:, 1]),
-        "count_cytoplasm": narrow(counts[:, 0]),
+        "count_nucleus": narrow(counts[:n_entries, 1]),
+        "count_cytoplasm": narrow(counts[:n_entries, 0]),
     }
+
+
+def warm_counts(cells: Int32, nuclei: Int32) -> None:
+    """Load or compile the kernels: count no transcript of a small block."""
+    points, tiles = empty_points(0), np.empty(0, dtype=np.int64)
+    points.setflags(write=False)  # as what is mapped from a file
+    tiles.setflags(write=False)
+    run = Run(Path(), 0, 0, (1, 1), tiles, tiles, points)
+    none = Segment(run, 0, tiles, np.zeros(1, dtype=np.int64), points)
+    _count(
+        [none], Region((0, 0, 0), (1, 8, 8)), cells, nuclei, np.empty(0, np.int64), n_features=1, min_qv=0.0
+    )
 
 
 def narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

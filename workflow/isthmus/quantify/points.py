@@ -4,9 +4,9 @@ A run is one file of at most RUN_ROWS transcripts that follow each other in the 
 of TILE_PX pixels that has nothing to do with blocks. Its head tells which rows of the input it covers and where each
 tile begins. A block maps the runs into memory and touches only the head and the rows of its tiles.
 
-Layout (little endian): 8 x int64 (MAGIC, first row of the input, rows of the input covered, tiles down, tiles across,
-tiles t that have transcripts, transcripts n, 0), t x int64 tile numbers in increasing order, (t + 1) x int64 first
-transcript of each, 8 bytes of nothing where t is even so that transcripts are aligned, n x POINT.
+Layout (little endian): 7 x int64 (_MAGIC, first row of the input, rows of the input covered, tiles down, tiles across,
+tiles t that have transcripts, transcripts n), t x int64 tile numbers in increasing order, (t + 1) x int64 first
+transcript of each, n x POINT.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ POINT = np.dtype(
 image; y, x: pixel from the upper left corner of the tile."""
 
 _HEAD = np.dtype("<i8")
-_N_HEAD = 8
+_N_HEAD = 7
 _MAGIC = 0x31534E5552485349
 
 Int64 = npt.NDArray[np.int64]
@@ -99,11 +99,10 @@ def save_run(
     """
     tiles = np.flatnonzero(starts[1:] > starts[:-1]).astype(_HEAD)
     first = np.append(starts[tiles], points.size).astype(_HEAD)
-    head = np.array([_MAGIC, first_row, n_rows, *lattice, tiles.size, points.size, 0], dtype=_HEAD)
-    padding = np.zeros((tiles.size + 1) % 2, dtype=_HEAD)
+    head = np.array([_MAGIC, first_row, n_rows, *lattice, tiles.size, points.size], dtype=_HEAD)
     temporary = path.with_suffix(".partial")
     with temporary.open("wb") as file:
-        for part in (head, tiles, first, padding, points):
+        for part in (head, tiles, first, points):
             part.tofile(file)
     temporary.replace(path)
 
@@ -118,14 +117,13 @@ def open_run(path: Path) -> Run:
     if path.stat().st_size < _N_HEAD * _HEAD.itemsize:
         raise _damaged(path)
     mapped = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
-    magic, first_row, n_rows, down, across, n_tiles, n_points, _ = (
-        int(number) for number in mapped[: _N_HEAD * 8].view(_HEAD)
+    magic, first_row, n_rows, down, across, n_tiles, n_points = (
+        int(number) for number in mapped[: _N_HEAD * _HEAD.itemsize].view(_HEAD)
     )
-    at = _N_HEAD + 2 * n_tiles + 1
-    begin = (at + at % 2) * 8
+    begin = (_N_HEAD + 2 * n_tiles + 1) * _HEAD.itemsize
     if magic != _MAGIC or mapped.size != begin + n_points * POINT.itemsize:
         raise _damaged(path)
-    numbers = mapped[: at * 8].view(_HEAD)[_N_HEAD:]
+    numbers = mapped[:begin].view(_HEAD)[_N_HEAD:]
     return Run(
         path,
         first_row,

@@ -157,7 +157,7 @@ def unfold(
     """Go through a segment as `assign` does, and give each transcript in the block the state of its code.
 
     start, stop are the block's first pixel and the one beyond its last; state (one a transcript of the segment) is
-    filled where the transcript is in the block; returns how many codes are used up.
+    filled where the transcript is in the block. Returns how many codes that takes, of which there may be too few.
     """
     for k in range(tiles.size):
         corner_y = tiles[k] // lattice[1] % lattice[0] * _TILE_Y
@@ -167,7 +167,8 @@ def unfold(
             z, y, x = np.int64(point.z), corner_y + point.y, corner_x + point.x
             if z < start[0] or z >= stop[0] or y < start[1] or y >= stop[1] or x < start[2] or x >= stop[2]:
                 continue
-            state[i] = state_of[code[n]]
+            if n < code.size:
+                state[i] = state_of[code[n]]
             n += 1
     return n
 

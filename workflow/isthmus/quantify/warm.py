@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from isthmus.blocks.grid import Region
+from isthmus.quantify.counts import warm_counts
 from isthmus.quantify.grow import grow
 from isthmus.quantify.runs import border_runs
 from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
@@ -20,6 +21,7 @@ def warm() -> None:
     border_runs(cells, write=Region((0, 0, 0), (1, 8, 8)), image_shape=(1, 16, 16))
     for dtype in (np.uint8, np.uint16):
         add_channel(sums, 0, np.ones((1, 8, 8), dtype=dtype), cells, nuclei)
+    warm_counts(cells, nuclei)
 
 
 warm()
