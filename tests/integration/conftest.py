@@ -38,7 +38,11 @@ class Finished:
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A generated sample of 700 x 900 pixels, two channels, about 150 nuclei, in 12 blocks and 2 packs."""
     folder = tmp_path_factory.mktemp("small") / "study"
-    study = Study(folder, [write_sample(folder)], {"execution": {"block_px": 256, "packs": 2}})
+    study = Study(
+        folder,
+        [write_sample(folder)],
+        {"execution": {"block_px": 256, "packs": 2, "keep_intermediates": True}},
+    )
     ended = study.run()
     assert ended.code == 0, ended.text
     return Finished(study, ended, "a")

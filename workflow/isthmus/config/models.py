@@ -128,6 +128,11 @@ class ExecutionOptions(Section):
     workers: int | None = option(
         None, "Processes that work through a pack; null for one a core given.", ge=1, le=4096
     )
+    keep_intermediates: bool = option(
+        False,
+        "Keep what pass 1 leaves when a run is complete; then other options of cells or quantification need no new"
+        " segmentation.",
+    )
 
     certificate_windows: int = option(
         8,

@@ -25,6 +25,7 @@ from isthmus.launch.overrides import to_snakemake
 from isthmus.launch.progress import ProgressReader
 from isthmus.launch.repair import Damage, find_outdated, repair
 from isthmus.launch.run import Run
+from isthmus.launch.tidy import tidy
 from isthmus.packs.tied import tie_to_parent
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -62,6 +63,8 @@ def execute(request: Request) -> int:
             for damage in damages:
                 display.say(f"{damage.job}: {damage.what}; it is made again")
             code = _phases(request, run, damages, display, began)
+            if code == 0 and _is_whole(request):
+                _tidy(run, display)
         return _tell(run, code, time.time() - began)
 
 
@@ -84,6 +87,16 @@ def _only_looks(arguments: Sequence[str]) -> bool:
     return any(word.startswith(looks) for word in arguments) or any(
         set("nlDSh") & set(word) for word in bundles
     )
+
+
+def _is_whole(request: Request) -> bool:
+    """Whether nothing but the whole workflow was asked for: words after the options would be targets."""
+    return all(word.startswith("-") for word in request.arguments)
+
+
+def _tidy(run: Run, display: Display) -> None:
+    if not run.settings.execution.keep_intermediates and tidy(run.plan, run.paths):
+        display.say("removed the intermediates of segmentation (execution.keep_intermediates keeps them)")
 
 
 def _phases(request: Request, run: Run, damages: Sequence[Damage], display: Display, began: float) -> int:

@@ -75,7 +75,8 @@ def _state_of(plan: RunPlan, paths: RunPaths, since: float, rule: str, sample: s
     state = State.WAITING
     if note:
         status, fresh = note.get("status"), note.get("time", 0) >= since
-        if status == "done" and note.get("digest") == plan.digest(rule, sample):
+        # A result that was removed after a complete run had been made.
+        if status in ("done", "removed") and note.get("digest") == plan.digest(rule, sample):
             state = State.DONE
         elif status == "running" and fresh:
             state = State.RUNNING

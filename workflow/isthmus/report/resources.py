@@ -42,7 +42,7 @@ def _ended(file: Path) -> Iterator[dict[str, Any]]:
             continue
         if note["status"] == "running":
             attempt += 1
-        else:
+        elif note["status"] != "removed":
             yield note | {"attempt": attempt}
             if note["status"] == "done":
                 attempt = 0
