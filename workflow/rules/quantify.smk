@@ -4,6 +4,8 @@
 rule quantify_pack:
     input:
         labels="<results>/work/{sample}/stitch_labels.json",
+        # local labels may have been removed with these after an earlier run
+        segmented=packs_of("segment_pack"),
         points=points_of,
     output:
         record="<results>/work/{sample}/quantify_pack/{pack}.json",
@@ -45,6 +47,7 @@ rule build_pyramid:
 
 rule certify_seams:
     input:
+        labels="<results>/work/{sample}/stitch_labels.json",
         packs=packs_of("quantify_pack"),
     output:
         seams="<results>/{sample}/seams.json",

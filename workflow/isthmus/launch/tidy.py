@@ -1,4 +1,4 @@
-"""Remove what only pass 1 and stitching leave for pass 2, once the run is complete.
+"""Remove what pass 1 leaves for stitching and pass 2, once the run is complete.
 
 For Snakemake this is as if they were temporary files: it makes them again when, and only when, pass 2 has to run again.
 The histories of the jobs say that their results were removed on purpose.
@@ -14,12 +14,12 @@ from isthmus.launch.jobs import JobState, State, job_states
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
 
-REMOVED = ("segment_pack", "stitch_labels")
-"""Rules whose results go."""
+REMOVED = "segment_pack"
+"""The rule whose results go."""
 
 
 def tidy(plan: RunPlan, paths: RunPaths) -> int:
-    """Remove local labels, block records and lookup tables of all samples, unless a job of the plan is not done yet;
+    """Remove local labels and block records of all samples, unless a job of the plan is not done yet;
     returns how many samples had any.
 
     Killed at any moment, what is left is found damaged or missing as a whole, or is removed by the next run.
@@ -32,10 +32,10 @@ def tidy(plan: RunPlan, paths: RunPaths) -> int:
 
 def _tidy_sample(name: str, states: list[JobState], paths: RunPaths) -> bool:
     of = paths.sample(name)
-    jobs = [state for state in states if state.sample == name and state.rule in REMOVED]
-    folders = [of.local_labels, of.lookup, of.journal("segment_pack").parent]
+    jobs = [state for state in states if state.sample == name and state.rule == REMOVED]
+    folders = [of.local_labels, of.journal(REMOVED).parent]
     # What the workflow sees goes first: without it nothing relies on the rest any more.
-    records = [of.record("stitch_labels"), *(of.pack_record(job.rule, job.pack) for job in jobs if job.pack)]
+    records = [of.pack_record(REMOVED, job.pack) for job in jobs]
     there = [path for path in (*records, *folders) if path.exists()]
     for path in records:
         path.unlink(missing_ok=True)

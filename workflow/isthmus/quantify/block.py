@@ -13,7 +13,6 @@ from isthmus.blocks.grid import Grid, Region
 from isthmus.blocks.lookup import LookupFile
 from isthmus.image.ome_zarr import Level
 from isthmus.packs.runner import BlockResult
-from isthmus.quantify.counts import count_points
 from isthmus.quantify.grow import grow, growth_halo_px
 from isthmus.quantify.sums import PartialSums, add_channel, add_geometry, empty_sums
 
@@ -74,6 +73,9 @@ def quantify_block(job: QuantifyJob, index: int) -> BlockResult:
         add_channel(sums, place, np.ascontiguousarray(image.read(write, channel)), cells, nuclei)
     record = _compact(sums, ids)
     if job.points is not None:
+        # Imported here because images without transcripts need no Arrow.
+        from isthmus.quantify.counts import count_points
+
         record |= count_points(
             job.points, write, cells, nuclei, ids, n_features=job.n_features, min_qv=job.min_qv
         )

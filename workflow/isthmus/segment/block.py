@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isthmus.blocks.grid import Grid, Region
 from isthmus.image.ome_zarr import Level
-from isthmus.image.source import ImagePart
 from isthmus.packs.runner import BlockResult
 from isthmus.segment.forest import grow_forest, margin_px
 from isthmus.segment.method import LandscapeMethod, read_region
 from isthmus.segment.record import BlockRecord, make_record
+
+if TYPE_CHECKING:  # its other half, transcripts, would cost each worker a third of a second
+    from isthmus.image.source import ImagePart
 
 LOCAL_DTYPE = np.dtype(np.uint32)
 

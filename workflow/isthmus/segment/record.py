@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.arrays import arrays_from_bytes, arrays_to_bytes
-from isthmus.segment.ring import count_pixels, find_ring_runs
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
@@ -60,6 +59,9 @@ class BlockRecord:
 
 def make_record(labels: Int32, roots: Int64, exits: Int64, *, ring_px: tuple[int, int, int]) -> BlockRecord:
     """Summarise a block's local labels (z, y, x); ring_px is the depth of the ring along each axis."""
+    # Imported here because stitching reads records and needs no kernels.
+    from isthmus.segment.ring import count_pixels
+
     labels = np.ascontiguousarray(labels)
     area = np.zeros(roots.size + exits.size, dtype=np.int64)
     count_pixels(labels.reshape(-1), area)
@@ -69,6 +71,8 @@ def make_record(labels: Int32, roots: Int64, exits: Int64, *, ring_px: tuple[int
 
 def _ring(labels: Int32, ring_px: tuple[int, int, int], room: int) -> tuple[Int64, Int32, Int32]:
     """The runs of the ring; looked for once more where there are more than there is room for."""
+    from isthmus.segment.ring import find_ring_runs
+
     start = np.empty(room, dtype=np.int64)
     length, label = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     found = find_ring_runs(labels, ring_px, start, length, label)
