@@ -103,5 +103,5 @@ def _write(
 ) -> BlockResult:
     """Write a block's local labels; for a block without any there is no file (background is the fill value)."""
     level = Level.open(path, is_volume=grid.shape[0] > 1, has_channels=False, mode="r+")
-    level.write(write, labels.astype(LOCAL_DTYPE))
+    level.write(write, labels.view(LOCAL_DTYPE))
     return BlockResult(record.to_bytes(), (level.shard_file(write),))
