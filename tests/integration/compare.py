@@ -40,6 +40,10 @@ def assert_same_sample(one: Path, other: Path, sample: str = "a", *, seams: bool
         assert first.dtype == second.dtype
         assert np.array_equal(first, second), f"{(first != second).sum()} pixels of {name} differ"
     assert_same_table(cells(one, sample), cells(other, sample), seams=seams)
+    if (one / sample / "cells.parquet").exists():
+        assert (one / sample / "cells.parquet").read_bytes() == (
+            other / sample / "cells.parquet"
+        ).read_bytes()
     if (one / sample / "transcripts.parquet").exists():
         assert transcripts(one, sample).equals(transcripts(other, sample))
 

@@ -9,9 +9,11 @@ import anndata
 import compare
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import tifffile
 import zarr
 from conftest import Finished
+from outline_check import area, assert_is_outline_of, decode
 from skimage.measure import regionprops_table
 from study import jobs_done
 
@@ -19,8 +21,8 @@ from isthmus.plan.model import RunPlan, SamplePlan, read_plan
 
 RULES = [
     *("import_image", "import_transcripts", "survey_image", "segment_pack", "stitch_labels", "quantify_pack"),
-    *("build_pyramid", "certify_seams", "build_table", "assess_quality", "integrate_cohort", "analyse"),
-    *("annotate", "report"),
+    *("build_pyramid", "build_table", "build_outlines", "certify_seams", "assess_quality"),
+    *("integrate_cohort", "analyse", "annotate", "report"),
 ]
 COLUMNS = [
     *("instance_id", "region", "sample", "area_um2", "nucleus_area_um2", "n_counts", "touches_seam"),
@@ -41,7 +43,7 @@ def test_every_file_of_the_contract_is_there(finished: Finished) -> None:
     expected = ["report.html", "plan.json", "metrics/resources.tsv", "cohort/cells.h5ad"]
     expected += [
         f"{finished.sample}/{name}"
-        for name in ("seams.json", "cells.h5ad", "transcripts.parquet", "image.ome.zarr")
+        for name in ("seams.json", "cells.h5ad", "cells.parquet", "transcripts.parquet", "image.ome.zarr")
     ]
     assert [path for path in expected if not (finished.results / path).exists()] == []
     leftover = [
@@ -105,6 +107,35 @@ def test_areas_and_centroids_are_those_of_the_pixels(finished: Finished) -> None
     found = regionprops_table(image, properties=("centroid",))
     expected = origin + (np.column_stack([found["centroid-1"], found["centroid-0"]]) + 0.5) * size
     np.testing.assert_allclose(table.obsm["spatial"], expected, rtol=0, atol=1e-9)
+
+
+def test_outlines_are_those_of_the_cells_in_the_frame_of_the_vendor(finished: Finished) -> None:
+    table, (_, plan) = cells_of(finished), plan_of(finished)
+    outlines = pq.read_table(finished.results / finished.sample / "cells.parquet")
+    assert outlines["cell"].to_pylist() == table.obs_names.tolist()
+    assert outlines["instance_id"].to_pylist() == table.obs["instance_id"].tolist()
+    image = compare.labels(finished.results, "cells", finished.sample)
+    size, x0, y0 = plan.affine[0], plan.affine[2], plan.affine[5]
+    areas, around = [], []
+    for number, wkb in zip(
+        outlines["instance_id"].to_pylist(), outlines["geometry"].to_pylist(), strict=True
+    ):
+        polygons = decode(wkb)
+        areas.append(area(polygons))
+        points = [point for polygon in polygons for ring in polygon for point in ring]
+        around.append([min(points, key=lambda p: p[k])[k] for k in (0, 1)])
+        around[-1] += [max(points, key=lambda p: p[k])[k] for k in (0, 1)]
+        if number % 20 == 0:
+            pixels = [
+                [[(round((x - x0) / size), round((y - y0) / size)) for x, y in r] for r in p]
+                for p in polygons
+            ]
+            assert_is_outline_of(pixels, image == number)
+    np.testing.assert_allclose(areas, table.obs["area_um2"], rtol=1e-9)
+    found = regionprops_table(image, properties=("bbox",))
+    for k, name in enumerate(("bbox-1", "bbox-0", "bbox-3", "bbox-2")):
+        expected = (y0 if k % 2 else x0) + found[name] * size
+        np.testing.assert_allclose(np.array(around)[:, k], expected, rtol=0, atol=1e-9)
 
 
 def test_cells_at_seams_and_edges_are_marked(finished: Finished) -> None:

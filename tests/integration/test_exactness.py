@@ -23,7 +23,7 @@ def execution(block_px: int, packs: int) -> dict[str, Any]:
 
 def test_one_block_gives_what_twelve_give(small_run: Finished, copied: Copy) -> None:
     study = copied(small_run)
-    ended = study.run(sets=execution(1024, 1), until=["a/cells.h5ad"])
+    ended = study.run(sets=execution(1024, 1), until=["a/cells.h5ad", "a/cells.parquet"])
     assert ended.code == 0, ended.text
     compare.assert_same_sample(small_run.results, study.results)
     assert not compare.cells(study.results).obs["touches_seam"].any()
@@ -56,7 +56,9 @@ def test_another_number_of_packs_computes_no_block(small_run: Finished, copied: 
 def test_blocks_and_packs_change_nothing_in_the_demo(demo_run: Finished, copied: Copy) -> None:
     study = copied(demo_run)
     for block_px, packs in ((256, 7), (512, 2)):
-        ended = study.run(sets=execution(block_px, packs), until=["breast1/cells.h5ad"])
+        ended = study.run(
+            sets=execution(block_px, packs), until=["breast1/cells.h5ad", "breast1/cells.parquet"]
+        )
         assert ended.code == 0, ended.text
         compare.assert_same_sample(demo_run.results, study.results, "breast1")
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 PATIENCE_S = 240.0
 GONE_WITHIN_S = 5.0
-GOAL = ["a/cells.h5ad"]
+GOAL = ["a/cells.h5ad", "a/cells.parquet"]
 Fresh = Callable[..., Study]
 
 

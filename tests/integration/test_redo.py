@@ -22,7 +22,8 @@ STEPS = ("segment_pack", "quantify_pack")
 TABLES = {"build_table": 1, "assess_quality": 1}
 COHORT = {"integrate_cohort": 1, "analyse": 1, "annotate": 1, "report": 1}
 BOTH_PASSES = {"segment_pack": 2, "quantify_pack": 2}
-AFTER_QUANTIFY = {"quantify_pack": 2, "build_pyramid": 1, "certify_seams": 1, **TABLES, **COHORT}
+SEEN = {"build_pyramid": 1, "build_outlines": 1, "certify_seams": 1}
+AFTER_QUANTIFY = {"quantify_pack": 2, **SEEN, **TABLES, **COHORT}
 
 
 def foreseen(study: Study, sets: dict[str, Any] | None = None) -> dict[str, int]:

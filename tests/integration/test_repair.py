@@ -80,6 +80,7 @@ def test_image_shards_levels_and_results_that_no_rule_names(small_run: Finished,
     a_shard(image / "1").unlink()
     (image / "zarr.json").unlink()
     truncate(study.results / "a" / "transcripts.parquet")
+    flip(study.results / "a" / "cells.parquet")
     (study.results / "report.html").unlink()
     jobs, blocks = repaired(study, small_run.results)
     assert blocks == {"segment_pack": 0, "quantify_pack": 0}
@@ -88,6 +89,7 @@ def test_image_shards_levels_and_results_that_no_rule_names(small_run: Finished,
         "survey_image",
         "build_pyramid",
         "build_table",
+        "build_outlines",
         "assess_quality",
         "integrate_cohort",
         "analyse",

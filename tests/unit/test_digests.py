@@ -24,13 +24,14 @@ READS = {
     "import_transcripts": (),
     "quantify_pack": ("stitch_labels", "import_image", "import_transcripts"),
     "build_pyramid": ("quantify_pack",),
+    "build_outlines": ("quantify_pack",),
     "build_table": ("quantify_pack",),
     "certify_seams": ("quantify_pack",),
     "assess_quality": ("build_table",),
     "integrate_cohort": ("assess_quality",),
     "analyse": ("integrate_cohort",),
     "annotate": ("analyse",),
-    "report": ("annotate", "build_pyramid", "certify_seams"),
+    "report": ("annotate", "build_pyramid", "build_outlines", "certify_seams"),
 }
 """The steps whose results each step reads."""
 
@@ -189,7 +190,7 @@ def test_without_transcripts_there_is_no_step_for_them():
 def test_where_an_image_lies_changes_what_is_measured(affine, segmented_again):
     header = ImageHeader(HEADER.shape, HEADER.dtype, HEADER.channels, affine)
     changed = _changed(_digests(), _digests(sample=_sample(header)))
-    assert {"import_transcripts", "build_table", "build_pyramid"} <= changed
+    assert {"import_transcripts", "build_table", "build_outlines", "build_pyramid"} <= changed
     assert ("segment_pack" in changed) is segmented_again
     assert "import_image" not in changed
 

@@ -8,6 +8,8 @@ the failure shows into GOLDEN.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,8 @@ from isthmus.plan.digests import RESULT_VERSIONS
 from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
 from isthmus.tables.cells import cell_index, make_table
 from isthmus.tables.counts import count_tables
+from isthmus.tables.outline_pieces import OutlinePieces
+from isthmus.tables.wkb import encode
 
 SHAPE = (220, 260)
 N_GENES = 7
@@ -31,8 +35,9 @@ GOLDEN = {
     "survey_image": (1, "1cc5270937fc008b"),
     "segment_pack": (4, "020fd6d3dac09c3f"),
     "stitch_labels": (2, "bcfd84c4fb300b58"),
-    "quantify_pack": (3, "9b8bed28752dcc51"),
+    "quantify_pack": (4, "9b8bed28752dcc51"),
     "build_pyramid": (1, "fa81a65e4d60fea2"),
+    "build_outlines": (1, "ee096cf5510a22f4"),
     "build_table": (2, "523563cc13501b03"),
 }
 
@@ -81,7 +86,15 @@ def found(step: str, finished: Finished, image: npt.NDArray[np.uint16]) -> str:
         return _digest(finished.cells, *counts, *sums)
     if step == "build_pyramid":
         return _digest(halve(image[0], "mean"), halve(finished.cells, "nearest"))
-    return _table(finished)
+    return _outlines(finished) if step == "build_outlines" else _table(finished)
+
+
+def _outlines(finished: Finished) -> str:
+    with TemporaryDirectory() as folder:
+        pieces = OutlinePieces(Path(folder, "pieces"), finished.records)
+        (batch,) = pieces.batches(pieces.ids.size)
+    made = encode(batch.code, batch.bounds, batch.origin, Affine.from_size(0.5, 100.0, 50.0))
+    return _digest(batch.ids, made.bounds, made.wkb)
 
 
 def _table(finished: Finished) -> str:

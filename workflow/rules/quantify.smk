@@ -83,3 +83,23 @@ rule build_table:
         digest=digest_of("build_table"),
     script:
         "../scripts/build_table.py"
+
+
+rule build_outlines:
+    input:
+        packs=packs_of("quantify_pack"),
+    output:
+        outlines="<results>/{sample}/cells.parquet",
+        record="<results>/work/{sample}/build_outlines.json",
+    log:
+        "<logs>/{sample}/build_outlines.log",
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=memory_of("build_outlines"),
+        runtime=minutes_of("build_outlines"),
+    params:
+        results=results_folder,
+        digest=digest_of("build_outlines"),
+    script:
+        "../scripts/build_outlines.py"

@@ -6,6 +6,7 @@ rule report:
         table="<results>/cohort/cells.h5ad",
         markers="<results>/work/cohort/markers.tsv",
         images=per_sample("<results>/{sample}/image.ome.zarr/zarr.json"),
+        outlines=per_sample("<results>/{sample}/cells.parquet"),
         seams=per_sample("<results>/{sample}/seams.json"),
     output:
         report="<results>/report.html",

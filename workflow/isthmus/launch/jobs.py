@@ -20,6 +20,7 @@ PER_SAMPLE = (
     "quantify_pack",
     "build_pyramid",
     "build_table",
+    "build_outlines",
     "certify_seams",
     "assess_quality",
 )

@@ -41,6 +41,7 @@ def predict(samples: dict[str, SamplePlan], machine: Machine) -> dict[str, Predi
         "import_transcripts": _light(with_points, _BASE_MB + 600, 1.0, files=3),
         "survey_image": _light(n, _BASE_MB, 0.1, files=1),
         "stitch_labels": _light(n, _BASE_MB, 0.1, files=3),
+        "build_outlines": _light(n, _BASE_MB + 150, 0.2, files=2),
         "build_table": _light(n, _TABLE_BASE_MB, 0.2, files=3),
         "certify_seams": _light(n, _BASE_MB + 400, 0.2, files=1),
         "assess_quality": _light(n, _TABLE_BASE_MB, 0.3, files=2),

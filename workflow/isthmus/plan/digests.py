@@ -18,9 +18,10 @@ RESULT_VERSIONS: dict[str, int] = {
     "survey_image": 1,
     "segment_pack": 4,
     "stitch_labels": 2,
-    "quantify_pack": 3,
+    "quantify_pack": 4,
     "build_pyramid": 1,
     "build_table": 2,
+    "build_outlines": 1,
     "certify_seams": 1,
     "assess_quality": 1,
     "integrate_cohort": 1,
@@ -85,6 +86,7 @@ def sample_digests(
     controls = measured.pop("control_patterns")
     quantify = add("quantify_pack", stitch, image, points, settings["cells"], measured)
     add("build_pyramid", quantify, place)
+    add("build_outlines", quantify, place)
     add("certify_seams", quantify, settings["execution"]["certificate_windows"])
     table = add("build_table", quantify, controls, place, dict(sheet))
     add("assess_quality", table, settings["analysis"]["quality"])
@@ -119,7 +121,7 @@ def cohort_digests(
         "annotate", analysed, inputs.get("reference"), annotation, analysis["neighbourhood"], analysis["seed"]
     )
     shown = [
-        [name, *(digests[step] for step in ("build_pyramid", "certify_seams"))]
+        [name, *(digests[step] for step in ("build_pyramid", "build_outlines", "certify_seams"))]
         for name, digests in samples.items()
     ]
     add("report", annotated, shown, settings["metadata"])

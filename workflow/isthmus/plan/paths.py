@@ -85,6 +85,11 @@ class SamplePaths:
         return self.root / "cells.h5ad"
 
     @property
+    def outlines(self) -> Path:
+        """Outlines of the cells."""
+        return self.root / "cells.parquet"
+
+    @property
     def transcripts(self) -> Path:
         """Transcripts with their cells."""
         return self.root / "transcripts.parquet"

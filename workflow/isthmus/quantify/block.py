@@ -14,6 +14,7 @@ from isthmus.blocks.lookup import LookupFile
 from isthmus.image.ome_zarr import Level
 from isthmus.packs.runner import BlockResult
 from isthmus.quantify.grow import grow, growth_halo_px
+from isthmus.quantify.outline_record import outline_record
 from isthmus.quantify.sums import PartialSums, add_channel, add_geometry, empty_sums
 
 Int32 = npt.NDArray[np.int32]
@@ -72,6 +73,7 @@ def quantify_block(job: QuantifyJob, index: int) -> BlockResult:
     for place, channel in enumerate(job.channels):
         add_channel(sums, place, np.ascontiguousarray(image.read(write, channel)), cells, nuclei)
     record = _compact(sums, ids)
+    record |= outline_record(cells, ids, write=write, image_shape=job.grid.shape)
     if job.points is not None:
         # Imported here because images without transcripts need no Arrow.
         from isthmus.quantify.counts import count_points

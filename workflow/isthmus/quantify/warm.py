@@ -7,7 +7,7 @@ import numpy as np
 from isthmus.blocks.grid import Region
 from isthmus.quantify.counts import warm_counts
 from isthmus.quantify.grow import grow
-from isthmus.quantify.runs import border_runs
+from isthmus.quantify.outline_record import outline_record
 from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
 
 
@@ -18,7 +18,8 @@ def warm() -> None:
     cells = grow(nuclei, expand_um=2.0, spacing_um=(1.0, 1.0, 1.0))
     sums = empty_sums(1, 1)
     add_geometry(sums, cells, nuclei, write=Region((0, 0, 0), (1, 8, 8)), image_shape=(1, 8, 8))
-    border_runs(cells, write=Region((0, 0, 0), (1, 8, 8)), image_shape=(1, 16, 16))
+    ids = np.ones(1, dtype=np.int64)
+    outline_record(cells, ids, write=Region((0, 0, 0), (1, 8, 8)), image_shape=(1, 8, 8))
     for dtype in (np.uint8, np.uint16):
         add_channel(sums, 0, np.ones((1, 8, 8), dtype=dtype), cells, nuclei)
     warm_counts(cells, nuclei)

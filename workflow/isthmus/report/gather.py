@@ -48,6 +48,7 @@ class SampleResults:
     points: Record | None
     transcripts: Record | None
     quality: Record | None
+    n_outlines: int | None
     seams: Record | None
     cells: Cells | None
 
@@ -103,6 +104,7 @@ def _read_sample(name: str, plan: SamplePlan, paths: SamplePaths) -> SampleResul
         points=_read_json(paths.record("import_transcripts")) if plan.has_points else None,
         transcripts=table.get("transcripts"),
         quality=_read_json(paths.record("assess_quality")),
+        n_outlines=(_read_json(paths.record("build_outlines")) or {}).get("n_outlines"),
         # Evidence of a fault goes before a certificate of earlier labels.
         seams=_read_json(paths.failed_seams) or _read_json(paths.seams),
         cells=_read_cells(paths.table),

@@ -212,6 +212,7 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
         known += [
             (paths.image, "image, OME-Zarr 0.5, with labels/nuclei and labels/cells inside"),
             (paths.table, "every cell of the sample, quality marked (AnnData)"),
+            (paths.outlines, f"outlines of {_count(sample.n_outlines)}cells in micrometres (GeoParquet)"),
             (paths.transcripts, "every transcript with its cell (Parquet)"),
             (paths.seams, "windows across seams, compared with what they give without cuts"),
         ]
@@ -222,6 +223,10 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
         (run.paths.work, "intermediates; safe to delete when the run is complete"),
     ]
     return [(_name(path, root), what, _size(path)) for path, what in _present(known)]
+
+
+def _count(n: int | None) -> str:
+    return "" if n is None else f"{n:,} "
 
 
 def _present(known: Iterable[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
-import numpy.typing as npt
-
 from isthmus import __version__
-from isthmus.blocks.arrays import arrays_from_bytes
 from isthmus.errors import UserError
-from isthmus.packs.journal import Journal
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
+from isthmus.steps.block_records import BlockRecords
 from isthmus.steps.import_transcripts import BATCH_ROWS
 from isthmus.steps.job import Job, read_json, write_json
 from isthmus.steps.quantify_pack import measured_channels
@@ -30,32 +26,11 @@ _PARAMETERS = ("image", "segmentation", "cells", "quantification")
 _SHEET_COLUMNS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
 
 
-class _BlockRecords:
-    """The records of pass 2, read anew each time they are gone through: all blocks, in their order."""
-
-    def __init__(self, job: Job) -> None:
-        self._journal = Journal(job.sample_paths.journal("quantify_pack"), job.paths.root)
-        found = self._journal.finished(job.plan.digest("quantify_pack", job.sample_name), look_at_files=False)
-        n_blocks = job.sample.grid.n_blocks
-        missing = sorted(set(range(n_blocks)) - set(found))
-        if missing:
-            raise UserError(
-                where=f"{job.sample_name}, quantification",
-                found=f"{len(missing)} of {n_blocks} blocks are not done (first: {missing[0]})",
-                do="run again with `isthmus run`, which repairs it",
-            )
-        self._entries = [found[block] for block in range(n_blocks)]
-
-    def __iter__(self) -> Iterator[dict[str, npt.NDArray[Any]]]:
-        for entry in self._entries:
-            yield arrays_from_bytes(self._journal.record(entry))
-
-
 def build_table(job: Job) -> None:
     """Write the table before quality control, transcripts.parquet, and the numbers of the report."""
     plan, paths = job.sample, job.sample_paths
     settings = settings_of(job.plan)
-    records = _BlockRecords(job)
+    records = BlockRecords(job)
     sums = merge_sums(records)
     counts = None
     numbers: dict[str, Any] = {"n_cells": int(sums.ids.size)}
@@ -98,7 +73,7 @@ def sheet_columns(plan: SamplePlan) -> dict[str, str]:
 
 
 def _write_transcripts(
-    job: Job, records: _BlockRecords, points: dict[str, Any], sums: CellSums
+    job: Job, records: BlockRecords, points: dict[str, Any], sums: CellSums
 ) -> dict[str, Any]:
     plan, paths, options = job.sample, job.sample_paths, settings_of(job.plan).quantification
     source = read_sample(sheet_sample(plan)).points
