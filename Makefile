@@ -8,12 +8,14 @@ MAKEFLAGS += --no-print-directory
 # the environment's tools come first, for recipes and for what they start
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# options of `make bench`
+BENCH :=
 DEMO := config/imaging_transcriptomics.yaml
 TYPED := workflow/isthmus $(wildcard workflow/scripts)
 PYTHON_CODE := workflow tests envs
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
 
-.PHONY: help setup demo figure test test-slow test-all check config lock clean
+.PHONY: help setup demo figure test test-slow test-all check config lock bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -50,7 +52,12 @@ config: setup  ## write config/config.yaml, schema.json and the tables of config
 
 lock: setup  ## solve the dependencies anew: envs/requirements.txt, installer.txt, conda files
 	$(LOCK) --custom-compile-command "make lock" --group dev pyproject.toml -o envs/requirements.txt
+	for name in blocks sopa; do $(LOCK) --custom-compile-command "make lock" envs/bench-$$name.in -o envs/bench-$$name.txt; done
 	python envs/conda.py
+
+bench: setup  ## Isthmus and its peers side by side, docs/benchmarks.md; BENCH=--quick tries it on small images
+	envs/bench.sh
+	PYTHONPATH=tests python -P -m bench $(BENCH)
 
 clean:  ## remove caches of tools and tests; environment, data and results stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

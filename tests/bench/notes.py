@@ -1,0 +1,39 @@
+"""The fixed text of docs/benchmarks.md."""
+
+HEAD = """# Benchmarks
+
+Measured on {date} by `{command}`{quick}, which writes this page; {machine}. Isthmus and its peers ran side by side in
+one run, each row in a process of its own with one thread, peers in environments of their own (`envs/bench-*.txt`).
+
+**CPU s**: user and system seconds of the work itself, import and making of inputs excluded, the least of the repeats
+(the passes, Otsu and Sopa run once or twice, see `tests/bench/rows.py`). **With start**: the whole process and its
+children, import included, for Isthmus of the four processes of its stages. **Peak MB**: resident memory of the
+process and its children. Machines and their load change seconds; look at ratios, and do not trust one below 1.5.
+**F1**: objects matched at an overlap above 0.5 with the truth. Images are generated tissue (`tests/tissue.py`): four
+channels of 16 bit, pixels of 0.5 um, 2,000 nuclei a megapixel that touch and overlap, uneven background, noise; the
+truth is known.
+"""
+
+NOTES = """## What is not fair, either way
+
+* **Generated tissue** was made for this benchmark; its nuclei are blurred ellipses. The presets of `basins` were
+  chosen on other images, those of the scikit-image rows are plain and were not tuned on it either.
+* **scikit-image, same operator**: floating point instead of whole numbers, watershed instead of steepest ascent, and
+  peaks a fixed distance apart in place of the rule for necks. It finds other objects; F1 says how good they are.
+* **Cutting rows** call the same compiled function, so they compare how the cuts are handled, not how fast the
+  operator is. The Isthmus rows also write two label images and measure four channels, the others only segment.
+  bioimage-py holds the whole label image in one process; its joining is a heuristic (multicut of overlaps), which
+  happens to err or not. The halo is the one that Isthmus needs. dask-image labels connected components: nuclei that
+  touch stay one object, so its F1 is not comparable.
+* **Sopa** stores SpatialData elements and GeoParquet, and its table is an AnnData; Isthmus's core here ends with the
+  joined sums (and the outlines, where it says so), its AnnData is written by another rule (see the whole run). Sopa's
+  smoothing and contrast enhancement of patches are off (they would add CPU), its overlap is the default of 50 pixels
+  though the operator looks 64 pixels far, and its filter of dark cells is off. Sopa's start (seconds of import) is
+  left out; every process of its workflow pays it.
+* **Statistics**: the property sets differ. For Isthmus only the measuring counts, not the reading of the image, nor
+  the growth of cells; the other rows get arrays in memory too. squidpy and dask-image are made for few objects, so
+  they get few.
+* **Codec limit**: decode four channels once, encode nuclei and cells once, with the codecs and shards that Isthmus
+  itself uses. Isthmus reads the nuclear channel twice, and writes and reads local labels besides.
+* **Memory** counts shared libraries in every process. **Files** of Isthmus are shards, block records and lookup.
+"""
