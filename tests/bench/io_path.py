@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import subprocess
 import sys
 import tempfile
 import time
@@ -165,9 +166,9 @@ def profile_blocks(folder: Path, n_blocks: int) -> None:
         with job(folder, rule, "1-of-1") as made:
             grid, root = made.sample.grid, made.paths.root
             if rule == "segment_pack":
-                compute = compute_function(segment_pack._block_job(made))
+                compute = compute_function(segment_pack.segment_job(made))
             else:
-                work = quantify_pack._block_job(made)
+                work = quantify_pack.quantify_job(made)
                 compute = lambda index, work=work: quantify_block(work, index)  # noqa: E731
             chosen = list(range(grid.n_blocks))[-n_blocks:]
             compute(chosen[0])
@@ -185,6 +186,17 @@ def profile_blocks(folder: Path, n_blocks: int) -> None:
         mpix = sum(grid.block(b).write.size for b in chosen) / 1e6
         parts = ", ".join(f"{name} {1e3 * value / mpix:.2f}" for name, value in sorted(best.items()))
         say(f"{rule}, ms/MPix in {len(chosen)} blocks: {parts}")
+
+
+def worker_start() -> None:
+    """CPU seconds of a fresh process that imports what a worker needs and runs every kernel once, caches warm."""
+    for room in ("segment", "quantify"):
+        code = f"import isthmus.{room}.block, isthmus.{room}.warm, time; print(time.process_time())"
+        words = [sys.executable, "-P", "-c", code]
+        took = [
+            float(subprocess.run(words, capture_output=True, text=True, check=True).stdout) for _ in range(4)
+        ]
+        say(f"start of a worker, {room}: {min(took):.2f} CPU s")
 
 
 def codec_limit(folder: Path, mpix: float) -> float:
@@ -248,6 +260,7 @@ def main() -> None:
                 f"codec limit: {mpix / limit:.1f} MPix per CPU s; the run is at {100 * limit / blocks:.1f} % of it"
             )
             profile_blocks(folder, 4)
+            worker_start()
 
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ def create_level(
     chunk: Triple,
     shard: Triple,
     n_channels: int | None = None,
+    stays: bool = True,
 ) -> Level:
     """Create an empty array.
 
@@ -109,6 +110,8 @@ def create_level(
         (z, y, x); z = 1 makes a plane without a z axis. A shard holds whole chunks.
     n_channels
         None for a label image.
+    stays
+        Whether it is a result; labels that are not are coded faster and three times as large.
     """
     is_volume = shape[0] > 1
     first = 0 if is_volume else 1
@@ -123,7 +126,7 @@ def create_level(
             dtype=dtype,
             chunks=chunks,
             shards=shards,
-            compressors=_label_codec() if n_channels is None else _image_codec(),
+            compressors=_label_codec(stays) if n_channels is None else _image_codec(),
             fill_value=0,
             dimension_names=axes,
             overwrite=False,
@@ -131,9 +134,9 @@ def create_level(
     return Level(array, is_volume, n_channels is not None)
 
 
-def _label_codec() -> ZstdCodec:
+def _label_codec(stays: bool) -> ZstdCodec | BloscCodec:
     """Long runs of equal ids: shuffling bytes would only break them up."""
-    return ZstdCodec(level=1)
+    return ZstdCodec(level=1) if stays else BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle")
 
 
 def _image_codec() -> BloscCodec:

@@ -14,7 +14,13 @@ from isthmus.image.ome_zarr import create_level
 
 
 def ensure_label_array(
-    array: Path, grid: Grid, dtype: np.dtype[np.unsignedinteger], *, lock: Path, digest: str
+    array: Path,
+    grid: Grid,
+    dtype: np.dtype[np.unsignedinteger],
+    *,
+    lock: Path,
+    digest: str,
+    stays: bool = True,
 ) -> None:
     """Make sure that an array is there which fits the blocks.
 
@@ -29,6 +35,8 @@ def ensure_label_array(
     digest
         What the labels depend on. Where the array holds others, the OME metadata beside it goes: what can be opened as
         an image is complete.
+    stays
+        False for local labels, which go when the run is complete.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(lock):
@@ -39,7 +47,12 @@ def ensure_label_array(
         if there is None:
             (array / "zarr.json").unlink(missing_ok=True)
             level = create_level(
-                array, shape=grid.shape, dtype=dtype, chunk=label_chunk(grid.block_px), shard=grid.block_px
+                array,
+                shape=grid.shape,
+                dtype=dtype,
+                chunk=label_chunk(grid.block_px),
+                shard=grid.block_px,
+                stays=stays,
             )
             there = level.array
             there.attrs["cut"] = list(grid.block_px)

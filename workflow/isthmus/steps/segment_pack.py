@@ -30,6 +30,7 @@ def segment_pack(job: Job, *, workers: int) -> None:
         LOCAL_DTYPE,
         lock=paths.work / "local_labels.lock",
         digest=job.digest,
+        stays=False,
     )
     journal = Journal(paths.journal("segment_pack"), job.paths.root)
     summary = run_pack(
