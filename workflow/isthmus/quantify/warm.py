@@ -21,9 +21,8 @@ def warm() -> None:
     ids = np.ones(1, dtype=np.int64)
     outline_record(cells, ids, write=Region((0, 0, 0), (1, 8, 8)), image_shape=(1, 8, 8))
     for dtype in (np.uint8, np.uint16):
-        for n_channels in (1, 2):  # the sums of one of several channels lie apart, which is other code
-            pixels = np.ones((1, 8, 8), dtype=dtype)
-            add_channel(empty_sums(1, n_channels), 0, pixels, cells, nuclei)
+        for n in (1, 2):  # the sums of one of several channels lie apart, which is other code
+            add_channel(empty_sums(n, n), 0, np.ones((1, 8, 8), dtype=dtype), cells, nuclei)
     warm_counts(cells, nuclei)
 
 
