@@ -27,7 +27,8 @@ def place(
     image: Int64,
     window: Int64,
     lattice: Int64,
-    feature: Int32,
+    gene: Int32,
+    code_of: Int32,
     qv: npt.NDArray[np.float32],
     first: int,
     points: npt.NDArray[Any],
@@ -50,8 +51,8 @@ def place(
         Start and stop (z, y, x) of the part in use, six numbers; points get the pixels of that part.
     lattice
         Tiles (z, y, x) of the part in use.
-    feature, qv
-        Feature codes; qualities, or empty where there are none.
+    gene, code_of, qv
+        Entry of the batch's dictionary, and the feature code of each entry; qualities, or empty where there are none.
     first
         Row of the batch's first transcript, from the run's first.
     points, tile, n
@@ -83,7 +84,7 @@ def place(
         tile_z, tile_y, tile_x = pz // _TILE_Z, py // _TILE_Y, px // _TILE_X
         point = points[n]
         point.row = first + i
-        point.feature = feature[i]
+        point.feature = code_of[gene[i]]
         point.qv = qv[i] if qv.size else np.inf
         point.z = pz
         point.y = py - tile_y * _TILE_Y

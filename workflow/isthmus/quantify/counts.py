@@ -67,14 +67,16 @@ def _count(
 ) -> dict[str, npt.NDArray[np.generic]]:
     n = sum(segment.points.size for segment in found)
     code, feature = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
-    n_good, n_low = np.zeros((2, ids.size + 1), dtype=np.int64)
+    n_of = np.zeros((ids.size + 1, 2), dtype=np.int64)
     n = 0
     for part in found:
         n = assign(
             *(part.points, part.tiles, part.first, part.run.lattice, write.start, cells, nuclei, min_qv),
-            *(code, feature, n_good, n_low, n),
+            *(code, feature, n_of, n),
         )
     code, feature = code[:n], feature[:n]
+    n_of[0] = 0
+    n_low, n_good = n_of[:, 0], np.ascontiguousarray(n_of[:, 1])
     entries = np.zeros(ids.size + 1, dtype=np.int64)
     room = int(n_good.sum())
     features, counts = np.empty(room, dtype=np.int32), np.empty((room, 2), dtype=np.int32)

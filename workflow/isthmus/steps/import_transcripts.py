@@ -128,7 +128,7 @@ class _Runs:
             self._image,
             self._window,
             self._lattice,
-            _codes(batch.column("gene"), tally.codes),
+            *_codes(batch.column("gene"), tally.codes),
             _column(batch, "qv", np.float32),
             tally.n_rows - self._first_row,
             self._waiting,
@@ -142,8 +142,6 @@ class _Runs:
         """Write what waits; the next run begins at this row of the input."""
         if not self._n:
             return
-        if self._sorted.size < self._n:
-            self._sorted = empty_points(self._waiting.size)
         points = self._sorted[: self._n]
         sort_by_tile(self._waiting[: self._n], self._tile[: self._n], self._starts, points)
         save_run(
@@ -157,13 +155,11 @@ class _Runs:
         self._n_runs, self._first_row, self._n = self._n_runs + 1, row, 0
 
     def _make_room(self, n: int) -> None:
-        """Room grows with what there is, up to a run (or a batch, if that is larger)."""
-        if self._n + n <= self._waiting.size:
-            return
-        size = max(self._n + n, min(2 * self._waiting.size, RUN_ROWS))
-        waiting, tile = empty_points(size), np.empty(size, dtype=np.int32)
-        waiting[: self._n], tile[: self._n] = self._waiting[: self._n], self._tile[: self._n]
-        self._waiting, self._tile = waiting, tile
+        """Room for a run, or for a batch if that is larger; memory is taken only as it fills up."""
+        if self._n + n > self._waiting.size:
+            size = max(n, RUN_ROWS)
+            self._waiting, self._tile = empty_points(size), np.empty(size, dtype=np.int32)
+            self._sorted = empty_points(size)
 
     def _planes(self, batch: pa.RecordBatch) -> npt.NDArray[np.floating[Any]]:
         """Z in micrometres where the image is a volume; in a plane, z does not matter."""
@@ -178,8 +174,10 @@ def _column(batch: pa.RecordBatch, name: str, dtype: type = np.float64) -> npt.N
     return values
 
 
-def _codes(genes: pa.DictionaryArray, known: dict[str, int]) -> npt.NDArray[np.int32]:
-    """Codes by first appearance in the whole input."""
+def _codes(
+    genes: pa.DictionaryArray, known: dict[str, int]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Entry of the dictionary of each row, and code of each entry, by first appearance in the whole input."""
     names = genes.dictionary.to_pylist()
     indices = genes.indices.to_numpy(zero_copy_only=False)
     order = np.empty(len(names), dtype=np.int32)
@@ -187,8 +185,7 @@ def _codes(genes: pa.DictionaryArray, known: dict[str, int]) -> npt.NDArray[np.i
     table = np.zeros(len(names), dtype=np.int32)
     for index in order[:n].tolist():
         table[index] = known.setdefault(names[index], len(known))
-    codes: npt.NDArray[np.int32] = table[indices]
-    return codes
+    return indices, table
 
 
 def _check_overlap(tally: Tally, sample: SamplePlan) -> None:
