@@ -44,6 +44,9 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "image.region_um": ((0.0, 0.0, 300.0, 300.0), ("import_image", "segment_pack", "import_transcripts")),
     "segmentation.method": ("labels", ("segment_pack",)),
     "segmentation.basins.channel": ("CD3", ("segment_pack",)),
+    "segmentation.basins.preset": ("culture", NOTHING),  # all that it stands for is given in these settings
+    "segmentation.basins.size_range": (2.0, ("segment_pack",)),
+    "segmentation.basins.background_um": (30.0, ("segment_pack",)),
     "segmentation.basins.nucleus_diameter_um": (9.0, ("segment_pack",)),
     "segmentation.basins.sensitivity": (0.7, ("segment_pack",)),
     "segmentation.basins.local_contrast": (0.5, ("segment_pack",)),

@@ -33,7 +33,7 @@ N_GENES = 7
 
 GOLDEN = {
     "survey_image": (1, "1cc5270937fc008b"),
-    "segment_pack": (4, "020fd6d3dac09c3f"),
+    "segment_pack": (5, "fe750b161e94dcbb"),
     "stitch_labels": (2, "bcfd84c4fb300b58"),
     "quantify_pack": (4, "9b8bed28752dcc51"),
     "build_pyramid": (1, "fa81a65e4d60fea2"),

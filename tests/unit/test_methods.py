@@ -36,11 +36,15 @@ def test_in_a_volume_the_least_nucleus_is_a_ball():
     assert _least(np.pi * 9, (2.0, 0.5, 0.5), is_volume=True) == np.ceil(np.pi * 36 / 0.5)
 
 
+def _index(channel):
+    return channel_index(SegmentationOptions(basins=BasinsOptions(channel=channel)), ["CD3", "DAPI"])
+
+
 def test_the_channel_of_the_nuclei():
-    assert channel_index(BasinsOptions(), ["CD3", "DAPI"]) == 0
-    assert channel_index(BasinsOptions(channel="DAPI"), ["CD3", "DAPI"]) == 1
+    assert _index(None) == 0
+    assert _index("DAPI") == 1
     with pytest.raises(UserError, match=r"no channel 'Dapi' \(it has CD3, DAPI\)"):
-        channel_index(BasinsOptions(channel="Dapi"), ["CD3", "DAPI"])
+        _index("Dapi")
 
 
 @pytest.mark.parametrize("spacing_um", [(1.0, 0.5, 0.5), (2.0, 0.5, 0.25)])

@@ -2,48 +2,100 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import fields
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from isthmus.config.options import Section, option
+from isthmus.config.presets import BasinsSettings, fill
+
+_FROM_PRESET = " Null takes the preset's."
 
 
-class BasinsOptions(Section):
-    """Classical segmentation: basins of steepest ascent of a landscape made by bounded integer filters."""
+class LandscapeOptions(Section):
+    """What every landscape method needs to be told."""
 
     channel: str | None = option(None, "Channel that shows the nuclei; null takes the image's first.")
-    nucleus_diameter_um: float = option(
-        8.0, "Typical diameter of a nucleus; all windows and radii follow it.", unit="um", ge=1, le=100
+    min_area_um2: float | None = option(
+        None, "Nuclei smaller than this are dropped; null for none.", unit="um2", ge=0, le=10_000
     )
-    sensitivity: float = option(
-        0.6,
-        "How faint a nucleus may be: 0 as bright as the typical one, 1 as dark as the background.",
+
+
+class BasinsOptions(LandscapeOptions):
+    """Classical segmentation: basins of steepest ascent of a landscape made by bounded integer filters."""
+
+    preset: Literal["tissue", "culture", "small_nuclei", "large_nuclei", "uneven_background"] = option(
+        "tissue",
+        "Values of the options below that are not given: `tissue` sections, `culture` cells of mixed sizes,"
+        " `small_nuclei`, `large_nuclei`, or tissue with `uneven_background`. docs/segmentation.md has the table.",
+    )
+    nucleus_diameter_um: float | None = option(
+        None,
+        "Typical diameter of a nucleus; all windows and radii follow it." + _FROM_PRESET,
+        unit="um",
+        ge=1,
+        le=100,
+    )
+    size_range: float | None = option(
+        None,
+        "How many times larger than typical a nucleus may be and stay whole. More makes blocks read more."
+        + _FROM_PRESET,
+        ge=1,
+        le=5,
+    )
+    sensitivity: float | None = option(
+        None,
+        "How faint a nucleus may be: 0 as bright as the typical one, 1 as dark as the background."
+        + _FROM_PRESET,
         ge=0,
         le=1,
     )
-    local_contrast: float = option(
-        0.95,
+    local_contrast: float | None = option(
+        None,
         "How bright a pixel must be in its surroundings: 0 they do not matter, 1 brighter than their mean. More"
-        " parts crowded nuclei better and makes nuclei smaller.",
+        " parts crowded nuclei better and makes nuclei smaller." + _FROM_PRESET,
         ge=0,
         le=1,
     )
-    smoothing_um: float = option(
-        0.5, "Detail below this is taken for noise or texture.", unit="um", ge=0, le=10
+    smoothing_um: float | None = option(
+        None, "Detail below this is taken for noise or texture." + _FROM_PRESET, unit="um", ge=0, le=10
     )
-    groove_depth: float = option(
-        0.04,
-        "A dark groove at least this deep, as a share of the contrast of nuclei, parts two nuclei. Less splits more.",
+    groove_depth: float | None = option(
+        None,
+        "A dark groove at least this deep, as a share of the contrast of nuclei, parts two nuclei. Less splits more."
+        + _FROM_PRESET,
         ge=0,
         le=1,
     )
-    roundness: float = option(
-        0.85,
+    roundness: float | None = option(
+        None,
         "How round nuclei are: a neck narrower than this share of the thinner part parts two nuclei. More splits"
-        " more.",
+        " more." + _FROM_PRESET,
         ge=0,
         le=1,
     )
-    min_area_um2: float = option(6.0, "Nuclei smaller than this are dropped.", unit="um2", ge=0, le=10_000)
+    background_um: float | None = option(
+        None,
+        "Half the width of the window in which the background is looked for, more than a clump of nuclei; 0 takes one"
+        " background for the whole image." + _FROM_PRESET,
+        unit="um",
+        ge=0,
+        le=200,
+    )
+    min_area_um2: float | None = option(
+        None, "Nuclei smaller than this are dropped." + _FROM_PRESET, unit="um2", ge=0, le=10_000
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: Any) -> Any:
+        """Options that are not given are the preset's, so that plans and records show what was used."""
+        return fill(given)
+
+    def settings(self) -> BasinsSettings:
+        """The numbers, none of them missing."""
+        return BasinsSettings(**{field.name: getattr(self, field.name) for field in fields(BasinsSettings)})
 
 
 class SegmentationOptions(Section):

@@ -59,8 +59,8 @@ def _describe(sample: Sample, parts: SampleParts) -> SampleInput:
 def _check_channels(settings: Settings, image: ImagePart, sample: Sample) -> None:
     try:
         measured_channels(image.header.channels, settings.quantification.channels)
-        if settings.segmentation.method == "basins":
-            channel_index(settings.segmentation.basins, image.header.channels)
+        if settings.segmentation.method != "labels":
+            channel_index(settings.segmentation, image.header.channels)
     except UserError as error:
         raise UserError(
             where=error.where, found=f"{error.found}, image of {sample.where}", do=error.do

@@ -16,7 +16,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "import_image": 1,
     "import_transcripts": 2,
     "survey_image": 1,
-    "segment_pack": 4,
+    "segment_pack": 5,
     "stitch_labels": 2,
     "quantify_pack": 4,
     "build_pyramid": 1,
@@ -59,6 +59,7 @@ def sample_digests(
     segmentation = settings["segmentation"]
     method = segmentation["method"]
     options = dict(segmentation.get(method) or {})
+    options.pop("preset", None)  # The other options hold what it stands for.
     stitching = {name: options.pop(name) for name in STITCH_OPTIONS if name in options}
     place = {key: geometry[key] for key in ("affine", "z_step_um")}
 

@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.blocks.kernel import kernel
+from isthmus.config.presets import BasinsSettings
+from isthmus.config.segmentation import BasinsOptions
+from isthmus.image.survey import ChannelSurvey
+from isthmus.segment.background import without_background
 from isthmus.segment.basins_parameters import (
     HEIGHT_TOP,
     SHARE,
     BasinsParameters,
-    BasinsSettings,
     Triple,
     derive_parameters,
     halo_px,
@@ -43,13 +46,14 @@ INSIDE = 65535 // 2
 def _classify(smooth: Any, windows: Any, levels: Any, inside: Any, fillable: Any) -> None:
     """Mark pixels above the floor and above their share of the surroundings, and those that may fill a hole.
 
-    levels = background, floor, share, hole share. Flat uint16 arrays; `windows` holds three of them.
+    levels = background, floor, share, hole share. Flat uint16 arrays; the surroundings are the mean of a small window
+    and, twice, a large one.
     """
     background, floor, share, hole_share = levels
-    first, second, third = windows
+    small, large = windows
     for n in range(smooth.size):
         tone = np.int32(smooth[n])
-        around = (np.int32(first[n]) + np.int32(second[n]) + np.int32(third[n])) // np.int32(3) - background
+        around = (np.int32(small[n]) + np.int32(2) * np.int32(large[n])) // np.int32(3) - background
         signal = (tone - background) * np.int32(SHARE)
         above = tone > floor
         inside[n] = 65535 if above and signal > share * around else 0
@@ -93,10 +97,12 @@ def find_cores(
 ) -> NDArray[np.bool_]:
     """The foreground without the dark grooves that part touching nuclei.
 
-    Deep inside the foreground a groove must be deeper: large nuclei have coarse texture.
+    Where large nuclei are looked for a groove deep inside the foreground must be deeper: they have coarse texture.
     """
     p = parameters
     depth = groove_depth(gaussian_blur(tones, p.groove_smoothing), p.groove_half_px, p.groove_offset_px)
+    if p.groove_far <= p.groove_near:
+        return foreground & (depth <= p.groove_tones)
     squared = clipped_distance(foreground, p.step, p.groove_far)
     cores = np.empty(tones.shape, np.bool_)
     levels = tuple(np.int64(v) for v in (p.groove_tones, p.groove_near, p.groove_far))
@@ -107,7 +113,10 @@ def find_cores(
 def landscape(pixels: NDArray[np.uint16], parameters: BasinsParameters) -> NDArray[np.uint32]:
     """Landscape of a read region (z, y, x), 0 = background; its faces are mirrored like image edges."""
     p = parameters
-    tones = tone_table(p.background, p.unit)[bin_means(pixels, p.lattice_px)]
+    means = bin_means(pixels, p.lattice_px)
+    if any(p.background_px):
+        means = without_background(means, gaussian_blur(means, p.smoothing), p.background_px)
+    tones = tone_table(p.background, p.unit)[means]
     field = find_foreground(tones, p)
     foreground = field > INSIDE
     squared = clipped_distance(find_cores(tones, foreground, p), p.step, p.distance_limit)
@@ -153,3 +162,15 @@ class BasinsMethod:
     def landscape(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint32]:
         """Landscape (z, y, x) of a read region; 0 is background."""
         return landscape(pixels, self.parameters)
+
+
+def make_method(
+    options: BasinsOptions,
+    *,
+    channel: int,
+    survey: ChannelSurvey,
+    spacing_um: tuple[float, float, float],
+) -> BasinsMethod:
+    """The method for one channel of one sample."""
+    parameters = derive_parameters(options.settings(), pixel_size_um=spacing_um, survey=survey)
+    return BasinsMethod(channel=channel, parameters=parameters)

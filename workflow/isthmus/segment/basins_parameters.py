@@ -7,9 +7,11 @@ from math import floor, isqrt, log2
 
 import numpy as np
 
+from isthmus.config.presets import BasinsSettings
 from isthmus.segment.filters import gaussian_weights
 from isthmus.segment.grooves import groove_reach
 from isthmus.segment.lattice import MOST_PX
+from isthmus.segment.saddles import bridge_reach
 from isthmus.segment.tone import Survey, tone_table, two_classes
 
 Triple = tuple[int, int, int]
@@ -22,37 +24,11 @@ SHARE = 1024
 """Shares are given in parts of this."""
 
 _STEP = 16
+_COARSE_FROM = 1.6
+"""From this range of sizes on nuclei are looked for that have coarse texture."""
+
 _FINEST = 16
 """Bins in a nucleus's diameter: finer pixels are binned."""
-
-
-@dataclass(frozen=True)
-class BasinsSettings:
-    """What a user may choose; the defaults are one preset for nuclei of about 4 to 25 um.
-
-    nucleus_diameter_um
-        Typical diameter. All windows and radii are fixed fractions of it.
-    sensitivity
-        0 to 1; how faint a nucleus may be. 0: as bright as the typical nucleus, 1: as dark as the background.
-    local_contrast
-        0 to 1; how bright a pixel must be in its surroundings. 0: they do not matter, 1: brighter than their
-        mean. More parts crowded nuclei better and makes nuclei smaller.
-    smoothing_um
-        Detail below this is taken for noise or texture.
-    groove_depth
-        0 to 1; a dark groove at least this deep, as a share of the contrast of nuclei, parts two nuclei. Less splits
-        more.
-    roundness
-        0 to 1; how round nuclei are: a neck narrower than this share of the thinner part parts two nuclei. More
-        splits more.
-    """
-
-    nucleus_diameter_um: float = 8.0
-    sensitivity: float = 0.6
-    local_contrast: float = 0.95
-    smoothing_um: float = 0.5
-    groove_depth: float = 0.04
-    roundness: float = 0.85
 
 
 @dataclass(frozen=True)
@@ -63,6 +39,7 @@ class BasinsParameters:
     """
 
     lattice_px: Triple
+    background_px: Triple
     background: int
     unit: int
     tone_background: int
@@ -70,7 +47,7 @@ class BasinsParameters:
     local_share: int
     hole_share: int
     smoothing: Weights
-    windows_px: tuple[Triple, ...]
+    windows_px: tuple[Triple, Triple]
     outline: Weights
     hole_px: int
     groove_smoothing: Weights
@@ -92,40 +69,50 @@ def derive_parameters(
 ) -> BasinsParameters:
     """Turn settings in micrometres into whole numbers, for one channel of one sample."""
     diameter = settings.nucleus_diameter_um
+    reach = settings.size_range * diameter / 2
     lattice = lattice_px(diameter, pixel_size_um)
-    pixel_size_um, merge = _bin_size(pixel_size_um, lattice), _pixels(0.225 * diameter, pixel_size_um)
-    background, unit, dark, bright = _levels(survey)
+    bin_um = tuple(size * n for size, n in zip(pixel_size_um, lattice, strict=True))
+    size = (bin_um[0], bin_um[1], bin_um[2])
     # The unit of squared length comes from the plane: images of one plane have no meaningful extent along z.
-    in_plane = min(pixel_size_um[1:])
-    near, far, limit = (_squared(share * diameter / in_plane) for share in (0.25, 0.4, 1.0))
-    z, y, x = (max(1, round(_STEP * (size / in_plane) ** 2)) for size in pixel_size_um)
-    step = (z, y, x)
+    in_plane = min(size[1:])
+    z, y, x = (max(1, round(_STEP * (length / in_plane) ** 2)) for length in size)
+    background, unit, dark, bright = _levels(survey, is_even=settings.background_um == 0)
+    near, far = _groove_bounds(settings, in_plane)
     return BasinsParameters(
         lattice_px=lattice,
+        background_px=_in_plane(settings.background_um, size),
         background=background,
         unit=unit,
         tone_background=dark,
         tone_floor=dark + round((1 - settings.sensitivity) * (bright - dark)),
         local_share=round(SHARE * settings.local_contrast),
         hole_share=round(SHARE * 0.8 * settings.local_contrast),
-        smoothing=_gaussian(settings.smoothing_um, pixel_size_um),
-        windows_px=tuple(_pixels(share * diameter, pixel_size_um) for share in (0.25, 0.5, 0.75)),
-        outline=_gaussian(0.05 * diameter, pixel_size_um),
-        hole_px=max(1, round(0.6 * diameter / in_plane)),
-        groove_smoothing=_gaussian(0.09 * diameter, pixel_size_um),
+        smoothing=_gaussian(settings.smoothing_um, size),
+        windows_px=(_pixels(0.2 * diameter, size), _pixels(0.7 * diameter, size)),
+        outline=_gaussian(0.05 * diameter, size),
+        hole_px=max(1, round(reach / in_plane)),
+        groove_smoothing=_gaussian(0.09 * diameter, size),
         groove_half_px=max(1, round(0.4 * diameter / in_plane)),
         groove_offset_px=max(1, round(0.15 * diameter / in_plane)),
         groove_tones=round(settings.groove_depth * (bright - dark)),
         groove_near=near,
         groove_far=far,
-        step=step,
-        distance_limit=limit,
-        distance_smoothing=_gaussian(0.09 * diameter, pixel_size_um),
+        step=(z, y, x),
+        distance_limit=_squared(reach / in_plane),
+        distance_smoothing=_gaussian(0.07 * diameter, size),
         neck_share=round(SHARE * settings.roundness),
         # In volumes nuclei above one another are parted by little; far along z every neck looks wide.
-        neck_px=(_pixels(0.2 * diameter, pixel_size_um)[0], *_pixels(0.6 * diameter, pixel_size_um)[1:]),
-        merge_px=merge,
+        neck_px=(_pixels(0.2 * diameter, size)[0], *_pixels(0.6 * reach, size)[1:]),
+        merge_px=_pixels(0.225 * diameter, pixel_size_um),
     )
+
+
+def _groove_bounds(settings: BasinsSettings, in_plane_um: float) -> tuple[int, int]:
+    """Squared distances from the outside between which grooves must become deeper; equal where they need not."""
+    near = _squared(0.25 * settings.nucleus_diameter_um / in_plane_um)
+    if settings.size_range < _COARSE_FROM:
+        return near, near
+    return near, max(near, _squared(0.32 * settings.size_range * settings.nucleus_diameter_um / in_plane_um))
 
 
 def lattice_px(diameter_um: float, pixel_size_um: tuple[float, float, float]) -> Triple:
@@ -137,11 +124,6 @@ def lattice_px(diameter_um: float, pixel_size_um: tuple[float, float, float]) ->
 def _power_of_two(most: float) -> int:
     """The largest power of two, 1 to MOST_PX, that is not larger; 1.999999999 is 2, for sizes are not exact."""
     return 1 << min(MOST_PX.bit_length() - 1, max(0, floor(log2(most + 1e-6))))
-
-
-def _bin_size(pixel_size_um: tuple[float, float, float], lattice: Triple) -> tuple[float, float, float]:
-    z, y, x = (size * n for size, n in zip(pixel_size_um, lattice, strict=True))
-    return z, y, x
 
 
 def _squared(length_px: float) -> int:
@@ -158,10 +140,16 @@ def _pixels(length_um: float, pixel_size_um: tuple[float, float, float]) -> Trip
     return round(length_um / z), max(1, round(length_um / y)), max(1, round(length_um / x))
 
 
-def _levels(survey: Survey) -> tuple[int, int, int, int]:
+def _in_plane(length_um: float, pixel_size_um: tuple[float, float, float]) -> Triple:
+    _, y, x = (round(length_um / size) for size in pixel_size_um)
+    return 0, y, x
+
+
+def _levels(survey: Survey, *, is_even: bool) -> tuple[int, int, int, int]:
     """Background, contrast unit, and the tones of the background and of the typical nucleus.
 
-    In an image of one value no tone is brighter than the last, so nothing is found.
+    Where the background is not even it will have been taken off: it is 0, and a typical nucleus is as bright as the two
+    classes are apart. In an image of one value no tone is brighter than the last, so nothing is found.
     """
     histogram = np.asarray(survey.histogram)
     values = np.flatnonzero(histogram)
@@ -169,6 +157,8 @@ def _levels(survey: Survey) -> tuple[int, int, int, int]:
     background = survey.percentile(1)
     classes = two_classes(values.tolist(), counts)
     unit = max(1, round(0.4 * (classes[1] - classes[0]))) if classes else 1
+    if not is_even and classes:
+        return 0, unit, 0, int(tone_table(0, unit)[min(65535, classes[1] - classes[0])])
     dark, bright = two_classes(tone_table(background, unit)[values].tolist(), counts) or (65535, 65535)
     return background, unit, dark, bright
 
@@ -181,15 +171,18 @@ def supports(parameters: BasinsParameters) -> dict[str, Triple]:
     """
     p = parameters
     line = groove_reach(p.groove_half_px, p.groove_offset_px)
+    depth = _ball(p.groove_far - 1, p.step) if p.groove_far > p.groove_near else (0, 0, 0)
+    _, y, x = p.background_px
     return {
+        "background": _total(_reach(p.smoothing), (0, 2 * y, 2 * x)) if any(p.background_px) else (0, 0, 0),
         "foreground": _total(
             _largest(_reach(p.smoothing), *p.windows_px), _reach(p.outline), (0, p.hole_px, p.hole_px)
         ),
-        "depth of foreground": _ball(p.groove_far - 1, p.step),
+        "depth of foreground": depth,
         "grooves": _total(_reach(p.groove_smoothing), (0, line, line)),
         "distance": _ball(p.distance_limit - 1, p.step),
         "smoothing of distance": _reach(p.distance_smoothing),
-        "necks": _total((1, 1, 1), p.neck_px),
+        "necks": bridge_reach(p.neck_px),
         "pixels from bins": (0, 0, 0) if p.lattice_px == (1, 1, 1) else (1, 1, 1),
     }
 

@@ -1,4 +1,4 @@
-"""What a segmentation method must offer; adding one means writing one file and naming it in `registry`.
+"""What a segmentation method must offer; adding one means writing one file and naming it in `methods.METHODS`.
 
 A landscape method turns a block with its halo into an integer landscape. Everything after it - following pointers,
 joining blocks, numbering - is the same for all methods and exact.
@@ -6,12 +6,13 @@ joining blocks, numbering - is the same for all methods and exact.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.grid import Region, Triple
+from isthmus.image.survey import ChannelSurvey
 
 Pixels = npt.NDArray[np.uint16]
 Landscape = npt.NDArray[np.unsignedinteger]
@@ -46,6 +47,21 @@ class LandscapeMethod(Protocol):
 
     def landscape(self, pixels: Pixels) -> Landscape:
         """Landscape (z, y, x) of a read region; 0 is background. The region's border counts as the image edge."""
+        ...
+
+
+class MakeLandscapeMethod(Protocol):
+    """What the file of a method offers as `make_method`."""
+
+    def __call__(
+        self,
+        options: Any,
+        *,
+        channel: int,
+        survey: ChannelSurvey,
+        spacing_um: tuple[float, float, float],
+    ) -> LandscapeMethod:
+        """The method from its section of the configuration, the channel's survey and the pixel spacing (z, y, x)."""
         ...
 
 

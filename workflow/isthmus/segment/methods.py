@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from math import ceil, pi, sqrt
 
-from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
+from isthmus.config.segmentation import LandscapeOptions, SegmentationOptions
 from isthmus.errors import UserError, did_you_mean
 from isthmus.image.survey import ChannelSurvey
-from isthmus.segment.method import LandscapeMethod
+from isthmus.segment.method import LandscapeMethod, MakeLandscapeMethod
+
+METHODS: dict[str, str] = {"basins": "isthmus.segment.basins"}
+"""Module of each landscape method by its name in the configuration; its `make_method` is a MakeLandscapeMethod.
+
+Imported when it is needed: compiling kernels takes time that validation and planning do not have.
+"""
 
 
 def make_method(
@@ -27,35 +34,36 @@ def make_method(
     spacing_um
         Pixel spacing (z, y, x).
     """
-    # Imported here because compiling kernels takes time that validation and planning do not have.
-    from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
-
-    channel = channel_index(options.basins, channels)
-    chosen = options.basins.model_dump(exclude={"channel", "min_area_um2"})
-    parameters = derive_parameters(
-        BasinsSettings(**chosen), pixel_size_um=spacing_um, survey=surveys[channel]
-    )
-    return BasinsMethod(channel=channel, parameters=parameters)
+    make: MakeLandscapeMethod = import_module(METHODS[options.method]).make_method
+    channel = channel_index(options, channels)
+    return make(_chosen(options), channel=channel, survey=surveys[channel], spacing_um=spacing_um)
 
 
-def channel_index(options: BasinsOptions, channels: Sequence[str]) -> int:
+def _chosen(options: SegmentationOptions) -> LandscapeOptions:
+    """Options of the method that is used."""
+    section: LandscapeOptions = getattr(options, options.method)
+    return section
+
+
+def channel_index(options: SegmentationOptions, channels: Sequence[str]) -> int:
     """The channel that shows the nuclei."""
-    if options.channel is None:
+    channel = _chosen(options).channel
+    if channel is None:
         return 0
-    if options.channel not in channels:
+    if channel not in channels:
         raise UserError(
-            where="segmentation.basins.channel",
-            found=f"the image has no channel '{options.channel}' (it has {', '.join(channels)})",
-            do=did_you_mean(options.channel, channels),
+            where=f"segmentation.{options.method}.channel",
+            found=f"the image has no channel '{channel}' (it has {', '.join(channels)})",
+            do=did_you_mean(channel, channels),
         )
-    return list(channels).index(options.channel)
+    return list(channels).index(channel)
 
 
 def min_area_px(
     options: SegmentationOptions, *, spacing_um: tuple[float, float, float], is_volume: bool
 ) -> int:
     """Smallest nucleus in pixels; in a volume the area is that of the sphere's largest section."""
-    area = options.basins.min_area_um2
+    area = _chosen(options).min_area_um2 or 0.0
     z, y, x = spacing_um
     if is_volume:
         volume = 4 / 3 * area * sqrt(area / pi)

@@ -99,6 +99,18 @@ def _bridge(values: Any, share: int, reach: Any, result: Any) -> None:
                 parents[queue[:seen]] = -1
 
 
+def bridge_reach(reach_px: tuple[int, int, int]) -> tuple[int, int, int]:
+    """How far `bridge_saddles` looks along z, y, x.
+
+    A pixel may lie on the path of a summit `reach_px` away, whose search goes as far to the other side: there a higher
+    pixel may be met first. A summit is one by its neighbours.
+    """
+    if not any(reach_px):
+        return 0, 0, 0
+    z, y, x = (max(2 * r, 1) for r in reach_px)
+    return z, y, x
+
+
 def bridge_saddles(
     values: NDArray[np.uint16], share: int, reach_px: tuple[int, int, int]
 ) -> NDArray[np.uint32]:
@@ -107,7 +119,7 @@ def bridge_saddles(
     From each summit of a (z, y, x) landscape the pixels within `reach_px` that are at least share / 1024 of its
     height are searched, nearest steps first. If a higher pixel is met, the path to it is raised so that it climbs: the
     summit is one no more. Paths are found in the landscape as given and the highest wins where they cross, so the
-    order does not matter. Zeros stay zero. Support along an axis: 1 (is it a summit?) plus reach_px.
+    order does not matter. Zeros stay zero. Support: `bridge_reach`.
     """
     nz, ny, nx = values.shape
     result = values.astype(np.uint32) * np.uint32(FINE)

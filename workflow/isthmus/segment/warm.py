@@ -5,19 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from isthmus.blocks.grid import Region
+from isthmus.config.presets import PRESETS
 from isthmus.image.survey import ChannelSurvey
-from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
+from isthmus.segment.basins import BasinsMethod, derive_parameters
 from isthmus.segment.forest import grow_forest
 from isthmus.segment.record import make_record
 
 
 def warm() -> None:
     """Run pass 1 on small planes, of coarse and of fine pixels, and on a small volume."""
-    for shape, size_um in (((1, 24, 24), 1.0), ((1, 24, 24), 0.25), ((4, 24, 24), 1.0)):
+    for shape, size_um, preset in (
+        ((1, 24, 24), 1.0, "culture"),
+        ((1, 24, 24), 0.25, "uneven_background"),
+        ((4, 24, 24), 1.0, "tissue"),
+    ):
         pixels = np.zeros(shape, dtype=np.uint16)
         pixels[:, 8:16, 8:16] = 1000
         survey = ChannelSurvey(np.bincount(pixels.reshape(-1), minlength=65_536).astype(np.int64))
-        parameters = derive_parameters(BasinsSettings(), pixel_size_um=(1.0, size_um, size_um), survey=survey)
+        parameters = derive_parameters(PRESETS[preset], pixel_size_um=(1.0, size_um, size_um), survey=survey)
         method = BasinsMethod(channel=0, parameters=parameters)
         whole = Region((0, 0, 0), shape)
         labels, roots, exits = grow_forest(
