@@ -36,9 +36,9 @@ def outline_record(
     runs = pixel_runs(cells, write=write)
     touches = seam_instances(cells, ids.size, write=write, image_shape=image_shape)
     at_seam = touches[runs[:, 0] - 1]
-    border = runs[at_seam]
+    border = runs.compress(at_seam, axis=0)
     origin = (write.start[1], write.start[2])
-    whole = trace_outlines(runs[~at_seam], origin=origin)
+    whole = trace_outlines(runs.compress(~at_seam, axis=0), origin=origin)
     return {
         "outline_id": ids[whole.number - 1],
         "outline_z": whole.z,

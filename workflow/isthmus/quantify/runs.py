@@ -59,7 +59,7 @@ def border_runs(labels: Int32, *, write: Region, image_shape: Triple) -> Int32:
     runs = pixel_runs(labels, write=write)
     n_instances = int(runs[-1, 0]) if runs.size else 0
     touches = seam_instances(labels, n_instances, write=write, image_shape=image_shape)
-    return runs[touches[runs[:, 0] - 1]]
+    return runs.compress(touches[runs[:, 0] - 1], axis=0)
 
 
 @kernel
@@ -67,28 +67,30 @@ def _scan(labels: Int32, start: Int64) -> Int32:
     """Runs in the order of the pixels."""
     nz, ny, nx = labels.shape
     runs = np.empty((_FIRST_ROOM, 5), dtype=np.int32)
+    ends = np.empty(nx + 1, dtype=np.int32)
     n = 0
     for i in range(nz):
         for j in range(ny):
             row = labels[i, j]
-            if n + nx > len(runs):
-                larger = np.empty((2 * (n + nx), 5), dtype=np.int32)
+            # What does not count is written too, and written over: branches that cannot be foreseen cost more.
+            n_ends = 0
+            for k in range(nx - 1):
+                ends[n_ends] = k + 1
+                n_ends += row[k] != row[k + 1]
+            ends[n_ends] = nx
+            n_ends += 1
+            if n + n_ends > len(runs):
+                larger = np.empty((2 * (n + n_ends), 5), dtype=np.int32)
                 larger[:n] = runs[:n]
                 runs = larger
-            k = 0
-            while k < nx:
-                instance = row[k]
-                first = k
-                k += 1
-                while k < nx and row[k] == instance:
-                    k += 1
-                if instance != 0:
-                    runs[n, 0] = instance
-                    runs[n, 1] = start[0] + i
-                    runs[n, 2] = start[1] + j
-                    runs[n, 3] = start[2] + first
-                    runs[n, 4] = start[2] + k
-                    n += 1
+            first = np.int32(0)
+            for e in range(n_ends):
+                instance = row[first]
+                runs[n, 0] = instance
+                runs[n, 1], runs[n, 2] = start[0] + i, start[1] + j
+                runs[n, 3], runs[n, 4] = start[2] + first, start[2] + ends[e]
+                n += instance != 0
+                first = ends[e]
     return runs[:n]
 
 
