@@ -8,7 +8,8 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix
 
 import isthmus.quantify.warm
-import isthmus.segment.warm  # noqa: F401 - importing these modules calls every kernel once
+import isthmus.segment.warm
+import isthmus.tables.warm  # noqa: F401 - importing these modules calls every kernel once
 from isthmus.analyse.cluster import cluster_cells
 
 

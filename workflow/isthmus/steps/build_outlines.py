@@ -10,7 +10,7 @@ from isthmus.tables.outlines import write_outlines
 
 
 def build_outlines(job: Job) -> None:
-    """Write cells.parquet; memory follows the number of cells with some tens of bytes each, not their outlines."""
+    """Write cells.parquet; of all cells only ids and places are in memory, outlines a batch at a time."""
     plan, paths = job.sample, job.sample_paths
     scratch = paths.work / "outlines.partial"
     try:

@@ -1,7 +1,7 @@
 """The outlines of a sample in the order of their ids, whatever blocks they come from, a batch in memory at a time.
 
 A piece is what one block knows of one instance: its outline where it does not touch a seam, else its runs. Pieces go to
-a file as they come; who they belong to and where they lie stays in memory, some tens of bytes a cell. Almost every
+a file as they come; who they belong to and where they lie stays in memory, about 100 bytes a cell. Almost every
 instance is one outline, or has runs only. One in parts that no pixels join (imported labels, nuclei over a gap) may
 have outlines in several blocks: all its pieces become runs, and the outline is traced anew.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from mmap import ACCESS_READ, MADV_DONTNEED, mmap
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,19 @@ class OutlinePieces:
         self._pieces = {name: values[order] for name, values in pieces.items()}
         self.ids, self._first = np.unique(self._pieces["ids"], return_index=True)
         self._first = np.append(self._first, order.size)
-        # An empty file cannot be mapped.
-        self._numbers: Int32 = np.asarray(np.memmap(path, np.int32, "r")) if at else np.empty(0, np.int32)
+        self._map: mmap | None = None
+        self._numbers = np.empty(0, dtype=np.int32)
+        if at:  # an empty file cannot be mapped
+            with path.open("rb") as file:
+                self._map = mmap(file.fileno(), 0, access=ACCESS_READ)
+            self._numbers = np.frombuffer(self._map, dtype=np.int32)
 
     def batches(self, n_instances: int) -> Iterator[OutlineBatch]:
         """The outlines of all instances, so many at a time."""
         for first in range(0, self.ids.size, n_instances):
             yield self._batch(first, min(first + n_instances, self.ids.size))
+            if self._map is not None:  # what was read need not stay in memory
+                self._map.madvise(MADV_DONTNEED)
 
     def _batch(self, first: int, stop: int) -> OutlineBatch:
         bounds = self._first[first : stop + 1]
