@@ -155,6 +155,20 @@ def test_parquet_with_byte_strings_and_numbers(tmp_path, image, cells):
     ]
 
 
+def test_a_long_parquet_table_is_never_in_memory(tmp_path, image):
+    path = tmp_path / "t.parquet"
+    x = np.random.default_rng(0).random(1_000_000)
+    table = pa.table({"x": x, "y": x[::-1], "gene": pa.array(["A", "B"] * 500_000)})
+    pq.write_table(table, path, row_group_size=25_000)
+    del table
+    assert path.stat().st_size > 12 << 20
+    part = read_sample(sample(image, transcripts=path)).points
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in part.batches(10_000):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 6 << 20
+
+
 def test_parquet_with_dictionaries(tmp_path, image):
     path = tmp_path / "t.parquet"
     table = {"gene": pa.array(["A", "B", "A"]).dictionary_encode(), "x": [1, 2, 3], "y": [1, 2, 3]}

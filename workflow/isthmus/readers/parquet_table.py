@@ -26,10 +26,11 @@ def parquet_columns(path: Path, where: str) -> ColumnMap:
 
 def parquet_batches(path: Path, columns: ColumnMap, where: str, n: int) -> Iterator[pa.RecordBatch]:
     """Batches of at most n rows of our columns, in the types of the file."""
-    # Names come as dictionaries, as they are stored; a small buffer, so that memory does not follow the row groups.
+    # Names come as dictionaries, as they are stored. A small buffer and nothing read ahead: otherwise all compressed
+    # columns stay in memory until the end of the file.
     names = [theirs for ours, theirs in columns.names.items() if ours in ("gene", "vendor_cell_id")]
     try:
-        with pq.ParquetFile(path, read_dictionary=names, buffer_size=_BUFFER_BYTES) as file:
+        with pq.ParquetFile(path, read_dictionary=names, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
             for batch in file.iter_batches(batch_size=n, columns=columns.theirs):
                 yield batch.select(columns.theirs).rename_columns(list(columns.ours))
     except (pa.ArrowInvalid, OSError) as error:
