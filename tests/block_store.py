@@ -15,11 +15,13 @@ from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.blocks.lookup import write_lookup
 from isthmus.image.ome_zarr import Level, create_level
 from isthmus.quantify.block import QuantifyJob, quantify_block
+from isthmus.quantify.measure import MEDIANS, Measures
 from isthmus.segment.block import LOCAL_DTYPE, SegmentJob, segment_block
 from isthmus.segment.forest import margin_px
 from isthmus.segment.method import Landscape, LandscapeMethod, Pixels
 from isthmus.segment.record import BlockRecord
 from isthmus.segment.stitch import Lookup, label_dtype, stitch
+from isthmus.tables.complete import Completed, complete_cells
 from isthmus.tables.counts import MergedCounts, merge_counts
 from isthmus.tables.merge import CellSums, merge_sums
 
@@ -55,6 +57,7 @@ class Finished:
     cells: npt.NDArray[np.int64]
     lookup: Lookup
     sums: CellSums
+    completed: Completed
     counts: MergedCounts
     records: list[dict[str, npt.NDArray[Any]]]
     segment: SegmentJob
@@ -84,6 +87,7 @@ def run_blocks(
     n_features: int = 0,
     min_qv: float = 20.0,
     channels: Sequence[int] | None = None,
+    measures: Measures = MEDIANS,
 ) -> Finished:
     """Segment, stitch and quantify an image (c, z, y, x) in blocks of this size."""
     grid = Grid(pixels.shape[1:], block_px)  # type: ignore[arg-type]
@@ -109,6 +113,7 @@ def run_blocks(
         spacing_um=spacing_um,
         n_features=n_features,
         min_qv=min_qv,
+        measures=measures,
     )
     found = {i: arrays_from_bytes(quantify_block(quantify, i).record) for i in reversed(range(grid.n_blocks))}
     sums = merge_sums(list(found.values()))
@@ -119,6 +124,7 @@ def run_blocks(
         read_labels(folder / "cells", grid),
         lookup,
         sums,
+        complete_cells(list(found.values()), sums.ids, measures),
         counts,
         [found[i] for i in range(grid.n_blocks)],
         job,
@@ -150,6 +156,12 @@ def assert_same_counts(one: MergedCounts, other: MergedCounts) -> None:
 
 def assert_same_sums(one: CellSums, other: CellSums) -> None:
     """All sums but `touches_seam`, which tells of the blocks, are equal."""
-    for name in ("ids", "shape", "bounds", "intensity", "extremes"):
+    for name in ("ids", "shape", "bounds", "intensity", "extremes", "border", "pairs"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     assert np.array_equal(one.flags[:, 1], other.flags[:, 1])
+
+
+def assert_same_completed(one: Completed, other: Completed) -> None:
+    """Whatever does not add up is equal too."""
+    for name in ("ranks", "entropy", "convex"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from isthmus.blocks.grid import Grid, pack_blocks
 from isthmus.image.pyramid import halve
 from isthmus.quantify.grow import grow, growth_halo_px
+from isthmus.quantify.spans import find_spans
 from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
 from isthmus.tables.merge import merge_sums
 
@@ -49,8 +50,9 @@ def test_sums_of_parts_are_sums_of_the_whole(shape, block_px, seed):
             write = grid.block(int(index)).write
             part = [np.ascontiguousarray(array[write.slices]) for array in (cells, nuclei, pixels)]
             sums = empty_sums(6, 1)
-            add_geometry(sums, part[0], part[1], write=write, image_shape=shape)
-            add_channel(sums, 0, part[2], part[0], part[1])
+            spans = find_spans(part[0], part[1])
+            add_geometry(sums, spans, write=write, image_shape=shape)
+            add_channel(sums, 0, part[2], spans)
             names = ("shape", "bounds", "flags", "intensity", "extremes")
             records.append({"ids": np.arange(1, 7), **{name: getattr(sums, name) for name in names}})
         return merge_sums(records)

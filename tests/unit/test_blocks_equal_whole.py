@@ -10,6 +10,7 @@ import pytest
 from binned import bin_points
 from block_store import (
     PixelsAreLandscape,
+    assert_same_completed,
     assert_same_counts,
     assert_same_sums,
     count_rows,
@@ -24,6 +25,7 @@ from isthmus.image.affine import Affine
 from isthmus.image.ome_zarr import Level, create_level
 from isthmus.image.source import ImageHeader, ImagePart
 from isthmus.image.survey import ChannelSurvey
+from isthmus.quantify.measure import Measures
 from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
 from isthmus.segment.block import LOCAL_DTYPE, ImportJob, SegmentJob, import_block, segment_block
 from isthmus.segment.record import BlockRecord
@@ -36,6 +38,7 @@ def _same(one, other):
     assert np.array_equal(one.nuclei, other.nuclei)
     assert np.array_equal(one.cells, other.cells)
     assert_same_sums(one.sums, other.sums)
+    assert_same_completed(one.completed, other.completed)
     assert_same_counts(one.counts, other.counts)
 
 
@@ -44,6 +47,7 @@ def test_a_plane(tmp_path, expand_um):
     pixels = Tissue(seed=3).image(SHAPE, n_channels=3)
     method = PixelsAreLandscape(above=260)
     options = {"method": method, "min_area_px": 9, "expand_um": expand_um, "spacing_um": (1.0, 0.9, 1.1)}
+    options["measures"] = Measures((50.0, 0.5), texture=True)
     whole = run_blocks(tmp_path / "whole", pixels, (1, *SHAPE), **options)
     wanted = oracle_labels(method.landscape(pixels[0]), radius_px=method.merge_radius_px, min_area_px=9)
     assert np.array_equal(whole.nuclei, wanted)
@@ -60,6 +64,7 @@ def test_a_volume(tmp_path, spacing_um):
     pixels[0][random.random((7, 18, 20)) < 0.7] = 0
     method = PixelsAreLandscape(merge_radius_px=(1.0, 2.0, 2.0), is_volume=True)
     options = {"method": method, "expand_um": 2.6, "spacing_um": spacing_um, "min_area_px": 2}
+    options["measures"] = Measures((50.0,), texture=True)
     whole = run_blocks(tmp_path / "whole", pixels, (7, 18, 20), **options)
     wanted = oracle_labels(method.landscape(pixels[0]), radius_px=method.merge_radius_px, min_area_px=2)
     assert np.array_equal(whole.nuclei, wanted)

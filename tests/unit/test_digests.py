@@ -56,6 +56,8 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "segmentation.basins.min_area_um2": (11.0, ("stitch_labels",)),
     "cells.expand_um": (6.0, ("quantify_pack",)),
     "quantification.channels": (("CD3",), ("quantify_pack",)),
+    "quantification.percentiles": ((5.0,), ("quantify_pack",)),
+    "quantification.texture": (True, ("quantify_pack",)),
     "quantification.min_qv": (25.0, ("quantify_pack",)),
     "quantification.control_patterns": (("Blank",), ("build_table",)),
     "analysis.seed": (1, ("analyse", "annotate")),

@@ -22,6 +22,7 @@ from isthmus.image.affine import Affine
 from isthmus.image.pyramid import halve
 from isthmus.image.survey import ChannelSurvey
 from isthmus.plan.digests import RESULT_VERSIONS
+from isthmus.quantify.measure import Measures
 from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
 from isthmus.tables.cells import cell_index, make_table
 from isthmus.tables.counts import count_tables
@@ -30,15 +31,16 @@ from isthmus.tables.wkb import encode
 
 SHAPE = (220, 260)
 N_GENES = 7
+MEASURES = Measures((50.0, 97.5), texture=True)
 
 GOLDEN = {
     "survey_image": (1, "1cc5270937fc008b"),
     "segment_pack": (5, "fe750b161e94dcbb"),
-    "stitch_labels": (2, "bcfd84c4fb300b58"),
-    "quantify_pack": (4, "9b8bed28752dcc51"),
+    "stitch_labels": (3, "bcfd84c4fb300b58"),
+    "quantify_pack": (5, "05c50826e19913f3"),
     "build_pyramid": (1, "fa81a65e4d60fea2"),
     "build_outlines": (1, "ee096cf5510a22f4"),
-    "build_table": (2, "523563cc13501b03"),
+    "build_table": (3, "014fef55deafadec"),
 }
 
 
@@ -66,6 +68,7 @@ def finished(image: npt.NDArray[np.uint16], tmp_path_factory: pytest.TempPathFac
         spacing_um=(1.0, 0.5, 0.5),
         points=folder / "points",
         n_features=N_GENES,
+        measures=MEASURES,
     )
 
 
@@ -80,10 +83,13 @@ def found(step: str, finished: Finished, image: npt.NDArray[np.uint16]) -> str:
     if step == "stitch_labels":
         return _digest(finished.nuclei)
     if step == "quantify_pack":
-        names = ("ids", "shape", "bounds", "intensity", "extremes")
+        names = ("ids", "shape", "bounds", "intensity", "extremes", "border", "pairs")
         sums = [getattr(finished.sums, name) for name in names]
         counts = [getattr(finished.counts, name) for name in ("start", "feature", "counts", "n_low_quality")]
-        return _digest(finished.cells, *counts, *sums)
+        # The logarithm's last digit may differ between machines.
+        entropy = np.round(finished.completed.entropy, 9)
+        completed = [finished.completed.ranks, finished.completed.convex, entropy]
+        return _digest(finished.cells, *counts, *sums, *completed)
     if step == "build_pyramid":
         return _digest(halve(image[0], "mean"), halve(finished.cells, "nearest"))
     return _outlines(finished) if step == "build_outlines" else _table(finished)
@@ -115,9 +121,13 @@ def _table(finished: Finished) -> str:
         is_volume=False,
         columns={},
         record={},
+        completed=finished.completed,
+        measures=MEASURES,
+        backgrounds=[200, 180],
     )
     numbers = table.obs.drop(columns=["region", "sample", "touches_seam"]).to_numpy(np.float64)
-    floats = [numbers, table.obsm["intensity"].to_numpy(), table.obsm["spatial"]]
+    frames = [table.obsm[name].to_numpy() for name in ("intensity", "shape", "texture")]
+    floats = [numbers, *frames, table.obsm["spatial"]]
     # Nine digits: the last ones of a square root or an arc tangent may differ between machines.
     texts = ["\n".join(f"{value:.9g}" for value in part.reshape(-1)) for part in floats]
     return _digest(table.X.toarray(), np.frombuffer("\n".join(texts).encode(), dtype=np.uint8))

@@ -129,4 +129,4 @@ def test_a_lookup_may_be_empty_and_be_replaced(tmp_path):
     write_lookup(tmp_path, np.array([7]), np.array([0, 1]))
     write_lookup(tmp_path, np.empty(0, np.int64), np.array([0, 0]))
     assert LookupFile(tmp_path).ids(0).size == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["ids.npy", "offsets.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.npy", "ids.npy", "offsets.npy"]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from isthmus.blocks.grid import Region
+from isthmus.quantify.spans import find_spans
 from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
 from isthmus.tables.intensity import intensity_columns
 from isthmus.tables.merge import merge_sums
@@ -18,8 +19,9 @@ def _table(values, nucleus, dtype=np.uint16):
     cells = np.ones((1, 1, len(values)), dtype=np.int32)
     nuclei = np.array(nucleus, dtype=np.int32).reshape(cells.shape)
     sums = empty_sums(1, 1)
-    add_geometry(sums, cells, nuclei, write=Region((0, 0, 0), cells.shape), image_shape=cells.shape)
-    add_channel(sums, 0, np.array(values, dtype=dtype).reshape(cells.shape), cells, nuclei)
+    spans = find_spans(cells, nuclei)
+    add_geometry(sums, spans, write=Region((0, 0, 0), cells.shape), image_shape=cells.shape)
+    add_channel(sums, 0, np.array(values, dtype=dtype).reshape(cells.shape), spans)
     merged = merge_sums([{"ids": np.array([5]), **{name: getattr(sums, name) for name in NAMES}}])
     return intensity_columns(merged, ["DAPI"], pd.Index(["s-5"]))
 

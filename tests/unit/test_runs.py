@@ -7,6 +7,7 @@ import pytest
 
 from isthmus.blocks.grid import Grid, Region
 from isthmus.quantify.runs import RUN_COLUMNS, border_runs, pixel_runs, seam_instances
+from isthmus.quantify.spans import find_spans
 from isthmus.quantify.sums import add_geometry, empty_sums
 
 
@@ -70,7 +71,7 @@ def test_seams_are_those_of_the_flags(shape, block_px):
         write = grid.block(index).write
         part = np.ascontiguousarray(labels[write.slices])
         sums = empty_sums(40, 0)
-        add_geometry(sums, part, part, write=write, image_shape=shape)
+        add_geometry(sums, find_spans(part, part), write=write, image_shape=shape)
         touches = seam_instances(part, 40, write=write, image_shape=shape)
         assert np.array_equal(touches, sums.flags[:, 0])
         runs = border_runs(part, write=write, image_shape=shape)

@@ -1,6 +1,7 @@
 """Tables from a block's local labels to final ids, on disk: one array for all blocks, each reads its part.
 
-`ids.npy` and `offsets.npy` are the table, `roots.npy` says where each instance has its root.
+`ids.npy` and `offsets.npy` are the table, `roots.npy` says where each instance has its root, `alone.npy` which local
+labels are their instance's only ones.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def write_lookup(
         Row-major index in the image of the root of id k, at k - 1; of imported labels the sorted ids.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in (("ids", ids), ("offsets", offsets), ("roots", roots)):
+    alone = _occur_once(ids)
+    for name, array in (("ids", ids), ("offsets", offsets), ("roots", roots), ("alone", alone)):
         if array is not None:
             temporary = folder / f"{name}.partial.npy"
             np.save(temporary, array)
@@ -45,10 +47,27 @@ class LookupFile:
     def __init__(self, folder: Path) -> None:
         self._offsets = _mapped(folder / "offsets.npy")
         self._ids = _mapped(folder / "ids.npy")
+        self._alone = _mapped(folder / "alone.npy")
 
     def ids(self, block: int) -> Int64:
         """Final id of each local label of a block, from label 1; 0 where it was dropped."""
         return np.array(self._ids[self._offsets[block] : self._offsets[block + 1]], dtype=np.int64)
+
+    def alone(self, block: int) -> npt.NDArray[np.bool_]:
+        """Whether each local label of a block is the only one of its instance: no other block has pixels of it."""
+        return np.array(self._alone[self._offsets[block] : self._offsets[block + 1]])
+
+
+def _occur_once(ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+    if not ids.size:
+        return np.ones(0, dtype=bool)
+    if int(ids.max()) <= 8 * ids.size:
+        once: npt.NDArray[np.bool_] = np.bincount(ids)[ids] == 1
+        return once
+    # Imported labels may have any ids.
+    _, where, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    seldom: npt.NDArray[np.bool_] = counts[where] == 1
+    return seldom
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:

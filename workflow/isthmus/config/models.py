@@ -89,6 +89,14 @@ class QuantificationOptions(Section):
     """What is measured in every cell."""
 
     channels: Texts | None = option(None, "Channels whose intensities are measured; null for all.")
+    percentiles: Annotated[tuple[float, ...], Strict(False)] = option(
+        (50.0,),
+        "Percentiles (0 to 100) of the intensities in every compartment; 50 is the median. An empty list for none.",
+    )
+    texture: bool = option(
+        False,
+        "Whether texture is measured: contrast, dissimilarity, correlation and entropy of every channel.",
+    )
     min_qv: float = option(
         20.0,
         "Lowest quality value (Phred scale) of a transcript that counts; others are reported apart.",
@@ -99,6 +107,16 @@ class QuantificationOptions(Section):
         CONTROL_PATTERNS,
         "Regular expressions; a feature whose name begins with a match is a negative control, not a gene.",
     )
+
+    @field_validator("percentiles")
+    @classmethod
+    def _in_thousandths(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        for percentile in value:
+            if not 0 <= percentile <= 100 or round(percentile, 3) != percentile:
+                raise ValueError(f"{percentile:g} is no percentile from 0 to 100 of at most three decimals")
+        if len(set(value)) < len(value):
+            raise ValueError("a percentile is named twice")
+        return value
 
     @field_validator("control_patterns")
     @classmethod

@@ -26,6 +26,14 @@ class ChannelSurvey:
         wanted = max(1, ceil(self.n_pixels * q / 100))
         return int(np.searchsorted(np.cumsum(self.histogram), wanted))
 
+    def background(self) -> int:
+        """The most frequent value among those not above the median; the smallest of them if there are several.
+
+        Where most of an image is empty, this is the peak of its background; unlike a percentile it does not move with
+        how much of the image is tissue.
+        """
+        return int(np.argmax(self.histogram[: self.percentile(50) + 1]))
+
     def summary(self, percentiles: Iterable[float]) -> dict[str, object]:
         """Smallest, largest and mean value, and percentiles."""
         present = np.flatnonzero(self.histogram)

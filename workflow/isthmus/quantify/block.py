@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,8 @@ from isthmus.blocks.lookup import LookupFile
 from isthmus.image.ome_zarr import Level
 from isthmus.packs.runner import BlockResult
 from isthmus.quantify.grow import grow, growth_halo_px
+from isthmus.quantify.measure import MEDIANS, Instances, Measures, image_margin_px, margin_px, measure
 from isthmus.quantify.outline_record import outline_record
-from isthmus.quantify.sums import PartialSums, add_channel, add_geometry, empty_sums
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -37,6 +39,8 @@ class QuantifyJob:
         Growth, and pixel spacing (z, y, x).
     min_qv
         Transcripts below are counted apart.
+    measures
+        What is measured besides sums and shape.
     """
 
     image: Path
@@ -51,28 +55,25 @@ class QuantifyJob:
     spacing_um: tuple[float, float, float]
     n_features: int
     min_qv: float
+    measures: Measures = MEDIANS
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the image has more than one plane."""
+        return self.grid.shape[0] > 1
 
 
 def quantify_block(job: QuantifyJob, index: int) -> BlockResult:
-    """Write one block of the final label images and sum up what lies in it."""
-    is_volume = job.grid.shape[0] > 1
+    """Write one block of the final label images and measure what lies in it."""
     write = job.grid.block(index).write
-    halo = growth_halo_px(job.expand_um, job.spacing_um, is_volume=is_volume)
-    read = write.grown(halo, job.grid.shape)
-    nuclei, ids = _final_nuclei(job, read)
-    inner = write.within(read)
-    cells = np.ascontiguousarray(grow(nuclei, expand_um=job.expand_um, spacing_um=job.spacing_um)[inner])
-    nuclei = np.ascontiguousarray(nuclei[inner])
+    instances = _instances(job, index)
+    cells, nuclei = (np.ascontiguousarray(labels) for labels in instances.around((0, 0, 0))[:2])
+    ids = instances.ids
     files = tuple(
-        _write_labels(path, write, labels, ids, is_volume)
+        _write_labels(path, write, labels, ids, job.is_volume)
         for path, labels in ((job.nuclei, nuclei), (job.cells, cells))
     )
-    sums = empty_sums(ids.size, len(job.channels))
-    add_geometry(sums, cells, nuclei, write=write, image_shape=job.grid.shape)
-    image = Level.open(job.image, is_volume=is_volume, has_channels=True)
-    for place, channel in enumerate(job.channels):
-        add_channel(sums, place, np.ascontiguousarray(image.read(write, channel)), cells, nuclei)
-    record = _compact(sums, ids)
+    record = measure(instances, _channels(job, write), len(job.channels), job.measures)
     record |= outline_record(cells, ids, write=write, image_shape=job.grid.shape)
     if job.points is not None:
         # Imported here because images without transcripts need no Arrow.
@@ -84,24 +85,44 @@ def quantify_block(job: QuantifyJob, index: int) -> BlockResult:
     return BlockResult(arrays_to_bytes(record), files)
 
 
-def _final_nuclei(job: QuantifyJob, read: Region) -> tuple[Int32, Int64]:
-    """Nuclei of the read region as numbers 1..n in the order of their ids, and the ids."""
-    local = Level.open(job.local_labels, is_volume=job.grid.shape[0] > 1, has_channels=False)
+def _channels(job: QuantifyJob, write: Region) -> Iterator[npt.NDArray[Any]]:
+    """Pixels of each measured channel, with the margin that measuring needs; each is read once."""
+    image = Level.open(job.image, is_volume=job.is_volume, has_channels=True)
+    region = write.grown(image_margin_px(job.is_volume, job.measures), job.grid.shape)
+    for channel in job.channels:
+        yield image.read(region, channel)
+
+
+def _instances(job: QuantifyJob, index: int) -> Instances:
+    """Nuclei and cells around a block; growth needs its reach beyond what is measured."""
+    write, shape = job.grid.block(index).write, job.grid.shape
+    halo = growth_halo_px(job.expand_um, job.spacing_um, is_volume=job.is_volume)
+    read = write.grown(halo, shape).grown(margin_px(job.is_volume), shape)
+    nuclei, ids, alone = _final_nuclei(job, index, read)
+    cells = grow(nuclei, expand_um=job.expand_um, spacing_um=job.spacing_um)
+    return Instances(nuclei, cells, ids, alone, read, write, shape)
+
+
+def _final_nuclei(job: QuantifyJob, index: int, read: Region) -> tuple[Int32, Int64, npt.NDArray[np.bool_]]:
+    """Nuclei of the read region as numbers 1..n in the order of their ids, the ids, and which this block has alone."""
+    local = Level.open(job.local_labels, is_volume=job.is_volume, has_channels=False)
     lookup = LookupFile(job.lookup)
-    blocks = [
-        (block.write.intersection(read), lookup.ids(block.index)) for block in job.grid.overlapping(read)
-    ]
+    blocks = [(block, lookup.ids(block.index)) for block in job.grid.overlapping(read)]
     ids = np.unique(np.concatenate([final for _, final in blocks]))
     ids = ids[ids > 0]
+    alone = np.zeros(ids.size, dtype=bool)
     nuclei = np.zeros(read.shape, dtype=np.int32)
-    for shared, final in blocks:
-        if shared is None or not final.any():
+    for block, final in blocks:
+        shared = block.write.intersection(read)
+        kept = final > 0
+        if shared is None or not kept.any():
             continue
         number = np.zeros(final.size + 1, dtype=np.int32)
-        kept = final > 0
         number[1:][kept] = np.searchsorted(ids, final[kept]) + 1
         nuclei[shared.within(read)] = number[local.read(shared)]
-    return nuclei, ids
+        if block.index == index:
+            alone[number[1:][kept] - 1] = lookup.alone(index)[kept]
+    return nuclei, ids, alone
 
 
 def _write_labels(path: Path, write: Region, numbers: Int32, ids: Int64, is_volume: bool) -> Path:
@@ -111,16 +132,3 @@ def _write_labels(path: Path, write: Region, numbers: Int32, ids: Int64, is_volu
     final = np.concatenate([np.zeros(1, dtype=dtype), ids.astype(dtype)])
     level.write(write, final[numbers])
     return level.shard_file(write)
-
-
-def _compact(sums: PartialSums, ids: Int64) -> dict[str, npt.NDArray[np.generic]]:
-    """The sums of the instances that have pixels in this block."""
-    present = sums.shape[:, :, 0].sum(axis=1) > 0
-    return {
-        "ids": ids[present],
-        "shape": sums.shape[present],
-        "bounds": sums.bounds[present],
-        "flags": sums.flags[present],
-        "intensity": sums.intensity[present],
-        "extremes": sums.extremes[present],
-    }

@@ -7,25 +7,25 @@ within a line only the best (distance, instance) can win for any pixel beside it
 
 from __future__ import annotations
 
-from math import floor
+from math import floor, gcd
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.grid import Triple
-from isthmus.blocks.kernel import kernel
+from isthmus.quantify.grow_kernels import instances_of, spread_across_lines, spread_along_lines
 
 Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
 _NM_PER_UM = 1000
-_FAR = np.iinfo(np.int64).max
+_KEY_BITS = {np.dtype(np.int32): 30, np.dtype(np.int64): 62}
 
 
 def growth_halo_px(expand_um: float, spacing_um: tuple[float, float, float], *, is_volume: bool) -> Triple:
     """Pixels along each axis (z, y, x) within which a nucleus can reach a pixel."""
-    limit = _nm(expand_um)
-    z, y, x = (limit // _nm(s) for s in spacing_um)
+    limit = whole_nm(expand_um)
+    z, y, x = (limit // whole_nm(s) for s in spacing_um)
     return (z if is_volume else 0, y, x)
 
 
@@ -46,50 +46,45 @@ def grow(nuclei: Int32, *, expand_um: float, spacing_um: tuple[float, float, flo
     -------
     Instances of the same shape; nuclei keep their pixels.
     """
-    limit = _nm(expand_um)
-    weights = [_nm(s) ** 2 for s in spacing_um]
-    reach = [min(limit // _nm(s), n - 1) for s, n in zip(spacing_um, nuclei.shape, strict=True)]
-    distance = np.where(nuclei > 0, np.int64(0), np.int64(_FAR))
-    cells = nuclei.astype(np.int32, copy=True)
-    for axis in (1, 2, 0):
-        if reach[axis] < 1:
-            continue
-        lines_d = np.moveaxis(distance, axis, -1)
-        lines_i = np.moveaxis(cells, axis, -1)
-        shape = lines_d.shape
-        flat_d = np.ascontiguousarray(lines_d).reshape(-1, shape[-1])
-        flat_i = np.ascontiguousarray(lines_i).reshape(-1, shape[-1])
-        new_d, new_i = _spread(flat_d, flat_i, weights[axis], reach[axis], limit * limit)
-        distance = np.moveaxis(new_d.reshape(shape), -1, axis)
-        cells = np.moveaxis(new_i.reshape(shape), -1, axis)
-    return np.ascontiguousarray(cells)
+    nz, ny, nx = nuclei.shape
+    limit = whole_nm(expand_um)
+    reach = [min(limit // whole_nm(s), n - 1) for s, n in zip(spacing_um, nuclei.shape, strict=True)]
+    if max(reach) < 1 or not nuclei.any():
+        return nuclei.copy()
+    squares = [whole_nm(s) ** 2 for s, steps in zip(spacing_um, reach, strict=True) if steps > 0]
+    # Only how squared distances compare matters, so they are counted in their greatest common part: few bits.
+    unit = gcd(*squares)
+    bits = int(nuclei.max()).bit_length()
+    farthest = limit * limit // unit
+    costs = [_costs(whole_nm(s), steps, unit) for s, steps in zip(spacing_um, reach, strict=True)]
+    dtype = _key_dtype(farthest, bits)
+    far = dtype.type(1 << _KEY_BITS[dtype])
+    steps_z, steps_y, steps_x = ((cost << bits).astype(dtype) for cost in costs)
+    lines = np.ascontiguousarray(nuclei).reshape(-1, nx)
+    keys = np.full(lines.shape, far, dtype=dtype)
+    spread_along_lines(lines, steps_x, keys)
+    if reach[1]:
+        keys = spread_across_lines(keys.reshape(nz, ny, nx), steps_y, far).reshape(-1, nx)
+    if reach[0]:
+        keys = spread_across_lines(keys.reshape(1, nz, ny * nx), steps_z, far)
+    cells = np.empty(nuclei.shape, dtype=np.int32)
+    largest, mask = dtype.type(((farthest + 1) << bits) - 1), dtype.type((1 << bits) - 1)
+    instances_of(keys.reshape(-1), largest, mask, cells.reshape(-1))
+    return cells
 
 
-def _nm(um: float) -> int:
+def whole_nm(um: float) -> int:
     """Whole nanometres: lengths become integers once, here."""
     return floor(um * _NM_PER_UM + 0.5)
 
 
-@kernel
-def _spread(distance: Int64, instance: Int32, weight: int, reach: int, limit: int) -> tuple[Int64, Int32]:
-    """Along each line, the smallest (squared distance, instance) that any pixel within reach offers."""
-    n_lines, n = distance.shape
-    new_distance = np.empty_like(distance)
-    new_instance = np.empty_like(instance)
-    for line in range(n_lines):
-        for i in range(n):
-            best = distance[line, i]
-            who = instance[line, i]
-            for step in range(1, reach + 1):
-                cost = weight * step * step
-                if cost > best or cost > limit:
-                    break
-                for j in (i - step, i + step):
-                    if 0 <= j < n and instance[line, j] > 0:
-                        total = distance[line, j] + cost
-                        if total <= limit and (total < best or (total == best and instance[line, j] < who)):
-                            best = total
-                            who = instance[line, j]
-            new_distance[line, i] = best
-            new_instance[line, i] = who
-    return new_distance, new_instance
+def _costs(size_nm: int, steps: int, unit: int) -> npt.NDArray[np.int64]:
+    """Squared distance of 0, 1, ... steps along an axis, in units."""
+    square = size_nm * size_nm // unit if steps else 0
+    return np.array([square * k * k for k in range(steps + 1)], dtype=np.int64)
+
+
+def _key_dtype(farthest: int, bits: int) -> np.dtype[Any]:
+    """Type that holds (squared distance, instance) as one number, with room for the sum of three distances."""
+    needed = (3 * farthest + 3).bit_length() + bits
+    return np.dtype(np.int32) if needed < _KEY_BITS[np.dtype(np.int32)] else np.dtype(np.int64)

@@ -1,4 +1,4 @@
-"""Exact integer partial sums of the instances in one block: kernels.
+"""Exact integer partial sums of the instances in one block.
 
 Sums, minima and maxima of integers may be joined in any order, so a cell that spans blocks comes out the same however
 the image was cut. A block holds at most 2**31 pixels and coordinates are below 2**31, so all sums of products of a cell
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from isthmus.blocks.grid import Region, Triple
 from isthmus.blocks.kernel import kernel
+from isthmus.quantify.spans import Spans
 
-Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
 COMPARTMENTS = ("nucleus", "cytoplasm")
@@ -27,6 +27,8 @@ INTENSITY_BOUNDS = ("min", "max")
 FLAGS = ("touches_seam", "touches_edge")
 
 _BIG = np.iinfo(np.int64).max
+_LEVELS = 5
+"""Windows of up to 16 pixels: few spans are longer."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class PartialSums:
     shape
         (instances, 2, 10): for nucleus and cytoplasm pixels the SHAPE_SUMS of pixel indices in the image.
     bounds
-        (instances, 6): BOUNDS of the whole cell, the largest index included.
+        (instances, 2, 6): for nucleus and cytoplasm pixels the BOUNDS, the largest index included.
     flags
         (instances, 2): FLAGS of the whole cell.
     intensity
@@ -54,113 +56,180 @@ class PartialSums:
 
 def empty_sums(n_instances: int, n_channels: int) -> PartialSums:
     """Sums of nothing."""
-    bounds = np.empty((n_instances, 6), dtype=np.int64)
-    bounds[:, :3] = _BIG
-    bounds[:, 3:] = -1
-    extremes = np.empty((n_instances, n_channels, 2, 2), dtype=np.int64)
+    bounds = np.empty((n_instances, 2, 6), dtype=np.int64)
+    bounds[..., :3] = _BIG
+    bounds[..., 3:] = -1
+    # The channel comes first in memory: one is summed up after the other.
+    extremes = np.moveaxis(np.empty((n_channels, n_instances, 2, 2), dtype=np.int64), 0, 1)
     extremes[..., 0] = _BIG
     extremes[..., 1] = -1
     return PartialSums(
         shape=np.zeros((n_instances, 2, len(SHAPE_SUMS)), dtype=np.int64),
         bounds=bounds,
         flags=np.zeros((n_instances, 2), dtype=bool),
-        intensity=np.zeros((n_instances, n_channels, 2, 2), dtype=np.int64),
+        intensity=np.moveaxis(np.zeros((n_channels, n_instances, 2, 2), dtype=np.int64), 0, 1),
         extremes=extremes,
     )
 
 
-def add_geometry(
-    sums: PartialSums, cells: Int32, nuclei: Int32, *, write: Region, image_shape: Triple
-) -> None:
-    """Add the pixels (z, y, x) of a block; instance k has the number k + 1 in the arrays."""
+def add_geometry(sums: PartialSums, spans: Spans, *, write: Region, image_shape: Triple) -> None:
+    """Add the pixels of a block; its spans count from the start of `write`."""
     _geometry(
-        cells,
-        nuclei,
-        np.array(write.start, dtype=np.int64),
-        np.array(image_shape, dtype=np.int64),
-        sums.shape,
-        sums.bounds,
+        spans.row,
+        spans.part,
+        spans.line,
+        spans.start,
+        spans.stop,
+        np.array([write.start, write.stop, image_shape], dtype=np.int64),
+        sums.shape.reshape(-1, len(SHAPE_SUMS)),
+        sums.bounds.reshape(-1, len(BOUNDS)),
         sums.flags,
     )
 
 
 def add_channel(
-    sums: PartialSums, channel: int, pixels: npt.NDArray[np.unsignedinteger], cells: Int32, nuclei: Int32
+    sums: PartialSums, channel: int, pixels: npt.NDArray[np.unsignedinteger], spans: Spans
 ) -> None:
-    """Add one channel's pixels (z, y, x) of a block."""
+    """Add one channel's pixels (z, y, x) of a block, of 8 or 16 bits."""
     _channel(
-        pixels.reshape(-1),
-        cells.reshape(-1),
-        nuclei.reshape(-1),
-        sums.intensity[:, channel],
-        sums.extremes[:, channel],
+        pixels.reshape(-1, pixels.shape[2]),
+        spans.row,
+        spans.part,
+        spans.line,
+        spans.start,
+        spans.stop,
+        sums.intensity[:, channel].reshape(-1, 2),
+        sums.extremes[:, channel].reshape(-1, 2),
     )
 
 
 @kernel
 def _geometry(
-    cells: Int32,
-    nuclei: Int32,
-    start: Int64,
-    image_shape: Int64,
+    row: Any,
+    part: Any,
+    line: Any,
+    start: Any,
+    stop: Any,
+    place: Int64,
     shape: Int64,
     bounds: Int64,
     flags: npt.NDArray[np.bool_],
 ) -> None:
-    nz, ny, nx = cells.shape
-    for i in range(nz):
-        z = start[0] + i
-        for j in range(ny):
-            y = start[1] + j
-            for k in range(nx):
-                instance = cells[i, j, k]
-                if instance == 0:
-                    continue
-                x = start[2] + k
-                row = instance - 1
-                part = shape[row, 0 if nuclei[i, j, k] == instance else 1]
-                part[0] += 1
-                part[1] += z
-                part[2] += y
-                part[3] += x
-                part[4] += z * z
-                part[5] += y * y
-                part[6] += x * x
-                part[7] += z * y
-                part[8] += z * x
-                part[9] += y * x
-                box = bounds[row]
-                box[0] = min(box[0], z)
-                box[1] = min(box[1], y)
-                box[2] = min(box[2], x)
-                box[3] = max(box[3], z)
-                box[4] = max(box[4], y)
-                box[5] = max(box[5], x)
-                outer = j == 0 or j == ny - 1 or k == 0 or k == nx - 1
-                if image_shape[0] > 1:
-                    outer = outer or i == 0 or i == nz - 1
-                if outer:
-                    edge = y == 0 or y == image_shape[1] - 1 or x == 0 or x == image_shape[2] - 1
-                    seam = (j == 0 and y > 0) or (j == ny - 1 and y < image_shape[1] - 1)
-                    seam = seam or (k == 0 and x > 0) or (k == nx - 1 and x < image_shape[2] - 1)
-                    if image_shape[0] > 1:
-                        edge = edge or z == 0 or z == image_shape[0] - 1
-                        seam = seam or (i == 0 and z > 0) or (i == nz - 1 and z < image_shape[0] - 1)
-                    flags[row, 0] |= seam
-                    flags[row, 1] |= edge
+    """Sums over a span of x0..x1 in closed form; place holds the block's start and stop, and the image's shape."""
+    first, last, size = place[0], place[1], place[2]
+    ny = last[1] - first[1]
+    is_volume = size[0] > 1
+    z, y, at = first[0], first[1], -1
+    outer_seam = outer_edge = False
+    for k in range(row.size):
+        if line[k] != at:
+            at = line[k]
+            z, y = first[0] + at // ny, first[1] + at % ny
+            outer_seam = (y == first[1] and y > 0) or (y == last[1] - 1 and y < size[1] - 1)
+            outer_edge = y == 0 or y == size[1] - 1
+            if is_volume:
+                outer_seam = outer_seam or (z == first[0] and z > 0) or (z == last[0] - 1 and z < size[0] - 1)
+                outer_edge = outer_edge or z == 0 or z == size[0] - 1
+        x0, n = first[2] + start[k], np.int64(stop[k]) - start[k]
+        x1 = x0 + n - 1
+        sum_x = n * (x0 + x1) // 2
+        # x0 is taken out, so that the sum of squares of 0..n-1 is all that is left.
+        squares = n * x0 * x1 + (n - 1) * n * (2 * n - 1) // 6
+        at_part = 2 * np.int64(row[k]) + np.int64(part[k])
+        sums, box = shape[at_part], bounds[at_part]
+        sums[0] += n
+        sums[1] += n * z
+        sums[2] += n * y
+        sums[3] += sum_x
+        sums[4] += n * z * z
+        sums[5] += n * y * y
+        sums[6] += squares
+        sums[7] += n * z * y
+        sums[8] += z * sum_x
+        sums[9] += y * sum_x
+        box[0] = min(box[0], z)
+        box[1] = min(box[1], y)
+        box[2] = min(box[2], x0)
+        box[3] = max(box[3], z)
+        box[4] = max(box[4], y)
+        box[5] = max(box[5], x1)
+        seam = outer_seam or (x0 == first[2] and x0 > 0) or (x1 == last[2] - 1 and x1 < size[2] - 1)
+        edge = outer_edge or x0 == 0 or x1 == size[2] - 1
+        if seam:
+            flags[row[k], 0] = True
+        if edge:
+            flags[row[k], 1] = True
 
 
 @kernel
-def _channel(pixels: Any, cells: Int32, nuclei: Int32, intensity: Int64, extremes: Int64) -> None:
-    for i in range(cells.size):
-        instance = cells[i]
-        if instance == 0:
-            continue
-        value = np.int64(pixels[i])
-        part = 0 if nuclei[i] == instance else 1
-        sums = intensity[instance - 1, part]
-        sums[0] += value
-        sums[1] += value * value
-        low_high = extremes[instance - 1, part]
-        low_high[0] = min(low_high[0], value)
-        low_high[1] = max(low_high[1], value)
+def _channel(
+    pixels: Any, row: Any, part: Any, line: Any, start: Any, stop: Any, intensity: Int64, extremes: Int64
+) -> None:
+    """Running sums of a line give the sums of its spans, and smallest values of 1, 2, 4 ... pixels their minima.
+
+    Differences of running sums are right although the sums themselves wrap around: a span has fewer than 2**32 pixels
+    of at most 16 bits.
+    """
+    n = pixels.shape[1]
+    total, squares = np.zeros(n + 1, np.uint64), np.zeros(n + 1, np.uint64)
+    lows, highs = np.empty((_LEVELS, n), pixels.dtype), np.empty((_LEVELS, n), pixels.dtype)
+    longest = 1 << (_LEVELS - 1)
+    level_of: Any = np.zeros(longest + 1, np.int64)
+    for k in range(2, longest + 1):
+        level_of[k] = level_of[k // 2] + 1
+    at = -1
+    for k in range(row.size):
+        if line[k] != at:
+            at = line[k]
+            _running_sums(pixels[at], total, squares)
+            _windows(pixels[at], lows, highs)
+        a, b = np.int64(start[k]), np.int64(stop[k])
+        level = level_of[min(b - a, longest)]
+        before_end = b - (1 << level)
+        low = np.int64(min(lows[level, a], lows[level, before_end]))
+        high = np.int64(max(highs[level, a], highs[level, before_end]))
+        if b - a > 2 * longest:
+            for i in range(a + longest, b - longest, longest):
+                low, high = min(low, np.int64(lows[level, i])), max(high, np.int64(highs[level, i]))
+        place = 2 * np.int64(row[k]) + np.int64(part[k])
+        sums, low_high = intensity[place], extremes[place]
+        sums[0] += np.int64(total[b] - total[a])
+        sums[1] += np.int64(squares[b] - squares[a])
+        low_high[0] = min(low_high[0], low)
+        low_high[1] = max(low_high[1], high)
+
+
+@kernel
+def _running_sums(values: Any, total: Any, squares: Any) -> None:
+    sum_so_far, squares_so_far = np.uint64(0), np.uint64(0)
+    for i in range(values.size):
+        value = np.uint32(values[i])
+        sum_so_far += np.uint64(value)
+        squares_so_far += np.uint64(np.uint32(value * value))
+        total[i + 1], squares[i + 1] = sum_so_far, squares_so_far
+
+
+@kernel
+def _windows(values: Any, lows: Any, highs: Any) -> None:
+    """lows[k, i], highs[k, i]: the smallest and the largest of the 2**k values from i on.
+
+    Written out, because with constant distances the compiler makes vectors of the loops.
+    """
+    n = values.size
+    low1, low2, low4, low8, low16 = lows[0], lows[1], lows[2], lows[3], lows[4]
+    high1, high2, high4, high8, high16 = highs[0], highs[1], highs[2], highs[3], highs[4]
+    for i in range(n):
+        low1[i] = values[i]
+        high1[i] = values[i]
+    for i in range(n - 1):
+        low2[i] = min(values[i], values[i + 1])
+        high2[i] = max(values[i], values[i + 1])
+    for i in range(n - 3):
+        low4[i] = min(low2[i], low2[i + 2])
+        high4[i] = max(high2[i], high2[i + 2])
+    for i in range(n - 7):
+        low8[i] = min(low4[i], low4[i + 4])
+        high8[i] = max(high4[i], high4[i + 4])
+    for i in range(n - 15):
+        low16[i] = min(low8[i], low8[i + 8])
+        high16[i] = max(high8[i], high8[i + 8])

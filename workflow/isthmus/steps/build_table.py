@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from isthmus import __version__
 from isthmus.errors import UserError
+from isthmus.image.survey import ChannelSurvey
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
 from isthmus.steps.block_records import BlockRecords
 from isthmus.steps.import_transcripts import BATCH_ROWS
 from isthmus.steps.job import Job, read_json, write_json
-from isthmus.steps.quantify_pack import measured_channels
+from isthmus.steps.quantify_pack import measured_channels, measures_of
 from isthmus.steps.sheet import settings_of, sheet_sample
 from isthmus.steps.stored import describe_shards
 from isthmus.tables.agreement import TranscriptTally
 from isthmus.tables.cells import cell_index, make_table, write_table
+from isthmus.tables.complete import complete_cells
 from isthmus.tables.counts import alphabetical, count_tables, is_control, merge_counts
 from isthmus.tables.merge import CellSums, merge_sums
 from isthmus.tables.transcripts import Assignment, TranscriptWriter, note_states, with_cells
@@ -32,6 +37,8 @@ def build_table(job: Job) -> None:
     settings = settings_of(job.plan)
     records = BlockRecords(job)
     sums = merge_sums(records)
+    measures = measures_of(settings.quantification)
+    measured = measured_channels(plan.channels, settings.quantification.channels)
     counts = None
     numbers: dict[str, Any] = {"n_cells": int(sums.ids.size)}
     if plan.has_points:
@@ -47,9 +54,7 @@ def build_table(job: Job) -> None:
         sums,
         counts,
         sample=job.sample_name,
-        channels=[
-            plan.channels[i] for i in measured_channels(plan.channels, settings.quantification.channels)
-        ],
+        channels=[plan.channels[i] for i in measured],
         affine=plan.window_affine,
         z_step_um=plan.z_step_um,
         is_volume=plan.grid.shape[0] > 1,
@@ -59,11 +64,21 @@ def build_table(job: Job) -> None:
             "digest": job.digest,
             "parameters": json.dumps({key: job.plan.settings[key] for key in _PARAMETERS}, sort_keys=True),
         },
+        completed=complete_cells(records, sums.ids, measures),
+        measures=measures,
+        backgrounds=_backgrounds(job, measured),
     )
     write_table(table, paths.raw_table)
     numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)
     job.n_files += len(numbers["shards"])
     write_json(paths.record("build_table"), numbers)
+
+
+def _backgrounds(job: Job, channels: Sequence[int]) -> list[int]:
+    """Background of each measured channel, from the exact histogram of the image."""
+    with np.load(job.sample_paths.histograms) as stored:
+        histograms = stored["histograms"]
+    return [ChannelSurvey(histograms[channel]).background() for channel in channels]
 
 
 def sheet_columns(plan: SamplePlan) -> dict[str, str]:

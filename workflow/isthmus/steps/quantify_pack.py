@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
+from isthmus.config.models import QuantificationOptions
 from isthmus.errors import UserError, did_you_mean
 from isthmus.packs.journal import Journal, WrittenFile
 from isthmus.packs.runner import run_pack
 from isthmus.quantify.block import QuantifyJob, quantify_block
+from isthmus.quantify.measure import Measures
 from isthmus.segment.stitch import label_dtype
 from isthmus.steps.job import Job, read_json
 from isthmus.steps.label_array import ensure_label_array
@@ -56,6 +58,11 @@ def measured_channels(channels: tuple[str, ...], wanted: tuple[str, ...] | None)
     return tuple(channels.index(name) for name in wanted)
 
 
+def measures_of(options: QuantificationOptions) -> Measures:
+    """What the options ask for."""
+    return Measures(options.percentiles, options.texture)
+
+
 def quantify_job(job: Job) -> QuantifyJob:
     """What pass 2 of any block of the job's sample needs."""
     sample, paths, settings = job.sample, job.sample_paths, settings_of(job.plan)
@@ -75,4 +82,5 @@ def quantify_job(job: Job) -> QuantifyJob:
         spacing_um=sample.spacing_um,
         n_features=n_features,
         min_qv=settings.quantification.min_qv,
+        measures=measures_of(settings.quantification),
     )

@@ -13,10 +13,13 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix
 
 from isthmus.image.affine import Affine
+from isthmus.quantify.measure import Measures
+from isthmus.tables.complete import Completed
 from isthmus.tables.counts import CountTables
 from isthmus.tables.intensity import intensity_columns
 from isthmus.tables.merge import CellSums
-from isthmus.tables.shape import centroid_um, ellipse
+from isthmus.tables.shape import centroid_um, ellipse, ellipsoid, shape_columns
+from isthmus.tables.texture import texture_columns
 
 
 def cell_index(sample: str, sums: CellSums) -> pd.Index:
@@ -35,6 +38,9 @@ def make_table(
     is_volume: bool,
     columns: Mapping[str, str],
     record: Mapping[str, Any],
+    completed: Completed | None = None,
+    measures: Measures | None = None,
+    backgrounds: Sequence[int] | None = None,
 ) -> AnnData:
     """Assemble the AnnData of one sample.
 
@@ -48,6 +54,10 @@ def make_table(
         Columns of the sample sheet to repeat in every row (batch, condition, accessions).
     record
         What goes to `uns['isthmus']`.
+    completed, measures
+        Measures that do not add up, and which they are.
+    backgrounds
+        Background of each measured channel.
     """
     index = cell_index(sample, sums)
     whole = sums.shape.sum(axis=1)
@@ -56,7 +66,12 @@ def make_table(
     obs = pd.DataFrame({"instance_id": sums.ids, "region": "cells", "sample": sample}, index=index)
     obs[size] = whole[:, 0] * voxel
     obs[f"nucleus_{size}"] = sums.shape[:, 0, 0] * voxel
-    for name, values in ellipse(whole, affine.pixel_size_um).items():
+    axes = (
+        ellipsoid(whole, (z_step_um, *affine.pixel_size_um))
+        if is_volume
+        else ellipse(whole, affine.pixel_size_um)
+    )
+    for name, values in axes.items():
         obs[name] = values
     obs["n_counts"] = np.asarray(counts.counts.sum(axis=1)).reshape(-1) if counts else np.int64(0)
     obs["n_counts"] = obs["n_counts"].astype(np.int64)
@@ -68,12 +83,19 @@ def make_table(
         obs[name] = value
     for name in ("region", "sample", *columns):
         obs[name] = obs[name].astype("category")
-    intensity = intensity_columns(sums, channels, index)
+    intensity = intensity_columns(
+        sums, channels, index, completed=completed, measures=measures, backgrounds=backgrounds
+    )
     genes = counts.genes if counts else list(intensity.columns)
     matrix = counts.counts if counts else csr_matrix(np.nan_to_num(intensity.to_numpy(np.float64)))
     table = AnnData(X=matrix, obs=obs, var=pd.DataFrame(index=pd.Index(genes, dtype=object)))
     table.obsm["spatial"] = centroid_um(whole, affine, z_step_um, is_volume=is_volume)
     table.obsm["intensity"] = intensity
+    table.obsm["shape"] = shape_columns(
+        sums, completed, index, affine=affine, z_step_um=z_step_um, is_volume=is_volume
+    )
+    if completed is not None and measures is not None and measures.texture:
+        table.obsm["texture"] = texture_columns(sums, completed, channels, index)
     if counts:
         table.layers["counts"] = matrix.copy()
         table.layers["nucleus_counts"] = counts.nucleus_counts

@@ -15,7 +15,11 @@ Record = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class CellSums:
-    """Sums of whole cells, sorted by id; see quantify.sums.PartialSums for the axes after the first."""
+    """Sums of whole cells, sorted by id; see quantify.sums.PartialSums for the axes after the first.
+
+    border, pairs
+        See quantify.measure.measure; None where they were not measured.
+    """
 
     ids: Int64
     shape: Int64
@@ -23,43 +27,32 @@ class CellSums:
     flags: npt.NDArray[np.bool_]
     intensity: Int64
     extremes: Int64
+    border: Int64 | None = None
+    pairs: Int64 | None = None
+
+
+_ADDED = ("shape", "intensity", "border", "pairs")
+_WIDENED = ("bounds", "extremes")
 
 
 def merge_sums(records: Iterable[Record]) -> CellSums:
     """Add up what the blocks found of each instance."""
     # Only these: the records also hold the transcripts, and there may be many.
-    names = ("ids", "shape", "bounds", "flags", "intensity", "extremes")
-    parts = [{name: record[name] for name in names} for record in records]
-    ids, where = np.unique(np.concatenate([part["ids"] for part in parts]), return_inverse=True)
+    names = ("ids", "flags", *_ADDED, *_WIDENED)
+    parts = [{name: record[name] for name in names if name in record} for record in records]
+    ids = np.concatenate([part["ids"] for part in parts])
+    order = np.argsort(ids, kind="stable")
+    is_first = np.ones(ids.size, dtype=bool)
+    is_first[1:] = ids[order[1:]] != ids[order[:-1]]
+    begins = np.flatnonzero(is_first)
 
-    def joined(name: str) -> npt.NDArray[Any]:
-        return np.concatenate([part[name] for part in parts])
+    def reduced(name: str, how: np.ufunc, part: Any = ...) -> npt.NDArray[Any]:
+        values = np.concatenate([each[name][part] for each in parts])[order]
+        return values if begins.size == ids.size else how.reduceat(values, begins, axis=0)
 
-    def reduced(name: str, how: np.ufunc, start: Any, dtype: Any = np.int64) -> npt.NDArray[Any]:
-        values = joined(name)
-        out = np.full((ids.size, *values.shape[1:]), start, dtype=dtype)
-        how.at(out, where, values)
-        return out
-
-    low, high = np.iinfo(np.int64).max, -1
-    bounds, extremes = joined("bounds"), joined("extremes")
-    merged_bounds = np.empty((ids.size, 6), dtype=np.int64)
-    merged_bounds[:, :3] = _reduce(bounds[:, :3], where, ids.size, np.minimum, low)
-    merged_bounds[:, 3:] = _reduce(bounds[:, 3:], where, ids.size, np.maximum, high)
-    merged_extremes = np.empty((ids.size, *extremes.shape[1:]), dtype=np.int64)
-    merged_extremes[..., 0] = _reduce(extremes[..., 0], where, ids.size, np.minimum, low)
-    merged_extremes[..., 1] = _reduce(extremes[..., 1], where, ids.size, np.maximum, high)
-    return CellSums(
-        ids=ids,
-        shape=reduced("shape", np.add, 0),
-        bounds=merged_bounds,
-        flags=reduced("flags", np.logical_or, False, bool),
-        intensity=reduced("intensity", np.add, 0),
-        extremes=merged_extremes,
-    )
-
-
-def _reduce(values: Int64, where: Int64, n: int, how: np.ufunc, start: int) -> Int64:
-    out = np.full((n, *values.shape[1:]), start, dtype=np.int64)
-    how.at(out, where, values)
-    return out
+    made = {name: reduced(name, np.add) for name in _ADDED if name in parts[0]}
+    for name in _WIDENED:
+        half = parts[0][name].shape[-1] // 2
+        low = reduced(name, np.minimum, (..., slice(None, half)))
+        made[name] = np.concatenate([low, reduced(name, np.maximum, (..., slice(half, None)))], axis=-1)
+    return CellSums(ids=ids[order][begins], flags=reduced("flags", np.logical_or), **made)

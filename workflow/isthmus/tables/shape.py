@@ -1,15 +1,21 @@
-"""Shape of cells from exact sums: position, area, and the ellipse with the same second moments.
+"""Shape of cells and nuclei from exact sums: position, size, ellipse, bounding box, perimeter, convex hull.
 
 Definitions are those of scikit-image's regionprops, where a pixel counts as a point at its centre.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from isthmus.image.affine import Affine
-from isthmus.quantify.sums import SHAPE_SUMS
+from isthmus.quantify.perimeter import WEIGHTS
+from isthmus.quantify.sums import BOUNDS, SHAPE_SUMS
+from isthmus.tables.complete import Completed
+from isthmus.tables.merge import CellSums
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -48,6 +54,87 @@ def ellipse(shape: Int64, pixel_size_um: tuple[float, float]) -> dict[str, Float
         "eccentricity": np.sqrt(np.clip(1 - small / np.where(large > 0, large, 1), 0, 1)) * (large > 0),
         "orientation_rad": 0.5 * np.arctan2(2 * yx, yy - xx),
     }
+
+
+def ellipsoid(shape: Int64, spacing_um: tuple[float, float, float]) -> dict[str, Float64]:
+    """Longest and shortest axis in micrometres of the ellipsoid with the same second moments; spacing (z, y, x)."""
+    n = shape[:, _AT["n"]]
+    moments = np.zeros((n.size, 3, 3))
+    for i, a in enumerate("zyx"):
+        for j, b in enumerate("zyx"[i:], start=i):
+            product = _variance(shape, a + b, a, b, n) * spacing_um[i] * spacing_um[j]
+            moments[:, i, j] = moments[:, j, i] = product
+    spread = np.maximum(np.linalg.eigvalsh(moments), 0) if n.size else np.zeros((0, 3))
+    return {
+        "major_axis_um": 2 * np.sqrt(5 * spread[:, 2]),
+        "minor_axis_um": 2 * np.sqrt(5 * spread[:, 0]),
+    }
+
+
+def shape_columns(
+    sums: CellSums,
+    completed: Completed | None,
+    index: pd.Index,
+    *,
+    affine: Affine,
+    z_step_um: float,
+    is_volume: bool,
+) -> pd.DataFrame:
+    """Columns `<measure>_<cell or nucleus>`; a cell without a nucleus has none of the nucleus' measures.
+
+    area_um2 or volume_um3, centroid, axes, eccentricity, orientation, extent, equivalent diameter, and the bounding box
+    in pixels, the last pixel not included; in planes also perimeter and solidity.
+    """
+    columns: dict[str, Float64] = {}
+    whole = sums.shape.sum(axis=1)
+    boxes = np.concatenate([sums.bounds[..., :3].min(axis=1), sums.bounds[..., 3:].max(axis=1)], axis=1)
+    for at, part, sums_of, box in (
+        (1, "cell", whole, boxes),
+        (0, "nucleus", sums.shape[:, 0], sums.bounds[:, 0]),
+    ):
+        there = sums_of[:, _AT["n"]] > 0
+        columns |= {
+            f"{name}_{part}": np.where(there, values, np.nan)
+            for name, values in _measures(
+                np.where(there[:, np.newaxis], sums_of, np.eye(1, sums_of.shape[1], dtype=np.int64)),
+                np.where(there[:, np.newaxis], box, 0),
+                affine=affine,
+                z_step_um=z_step_um,
+                is_volume=is_volume,
+            ).items()
+        }
+        if sums.border is not None:
+            # In pixels the perimeter is scikit-image's; a pixel that is no square counts with its middle size.
+            size_um = affine.pixel_area_um2**0.5
+            perimeter = sums.border[:, at] @ np.array(WEIGHTS) * size_um
+            columns[f"perimeter_um_{part}"] = np.where(there, perimeter, np.nan)
+        if completed is not None and completed.convex is not None:
+            convex = np.maximum(completed.convex[:, at], 1)
+            columns[f"solidity_{part}"] = np.where(there, sums_of[:, _AT["n"]] / convex, np.nan)
+    return pd.DataFrame(columns, index=index)
+
+
+def _measures(
+    shape: Int64, box: Int64, *, affine: Affine, z_step_um: float, is_volume: bool
+) -> dict[str, npt.NDArray[Any]]:
+    n = shape[:, _AT["n"]]
+    size = n * affine.pixel_area_um2 * (z_step_um if is_volume else 1.0)
+    sides = box[:, 3:] + 1 - box[:, :3]
+    axes = "zyx" if is_volume else "yx"
+    found: dict[str, npt.NDArray[Any]] = {"volume_um3" if is_volume else "area_um2": size}
+    centroid = centroid_um(shape, affine, z_step_um, is_volume=is_volume)
+    found |= {f"centroid_{axis}_um": centroid[:, k] for k, axis in enumerate(reversed(axes))}
+    if is_volume:
+        found |= ellipsoid(shape, (z_step_um, *affine.pixel_size_um))
+        found["equivalent_diameter_um"] = np.cbrt(6 * size / np.pi)
+    else:
+        found |= ellipse(shape, affine.pixel_size_um)
+        found["equivalent_diameter_um"] = np.sqrt(4 * size / np.pi)
+    found["extent"] = n / sides.prod(axis=1)
+    for end, step in (("min", 0), ("max", 1)):
+        for axis in axes:
+            found[f"{axis}_{end}_px"] = box[:, BOUNDS.index(f"{axis}_{end}")] + float(step)
+    return found
 
 
 def _variance(shape: Int64, product: str, first: str, second: str, n: Int64) -> Float64:
