@@ -15,6 +15,7 @@ from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.blocks.lookup import write_lookup
 from isthmus.image.ome_zarr import Level, create_level
 from isthmus.quantify.block import QuantifyJob, quantify_block
+from isthmus.quantify.guide import Guide
 from isthmus.quantify.measure import MEDIANS, Measures
 from isthmus.segment.block import LOCAL_DTYPE, SegmentJob, segment_block
 from isthmus.segment.forest import margin_px
@@ -88,6 +89,7 @@ def run_blocks(
     min_qv: float = 20.0,
     channels: Sequence[int] | None = None,
     measures: Measures = MEDIANS,
+    guide: Guide | None = None,
 ) -> Finished:
     """Segment, stitch and quantify an image (c, z, y, x) in blocks of this size."""
     grid = Grid(pixels.shape[1:], block_px)  # type: ignore[arg-type]
@@ -114,6 +116,7 @@ def run_blocks(
         n_features=n_features,
         min_qv=min_qv,
         measures=measures,
+        guide=guide,
     )
     found = {i: arrays_from_bytes(quantify_block(quantify, i).record) for i in reversed(range(grid.n_blocks))}
     sums = merge_sums(list(found.values()))

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from isthmus.blocks.grid import Region, Triple
 from isthmus.image.ome_zarr import Level
-from isthmus.quantify.block import QuantifyJob
-from isthmus.quantify.grow import grow, growth_halo_px
+from isthmus.quantify.block import QuantifyJob, grow_cells
+from isthmus.quantify.grow import growth_halo_px
 from isthmus.segment.block import ImportJob, SegmentJob, read_imported
 from isthmus.segment.forest import grow_forest, margin_px
 from isthmus.segment.method import read_region
@@ -63,7 +63,7 @@ def uncut_window(job: UncutJob, window: Region) -> tuple[Int64, Int64]:
     nuclei = uncut_nuclei(job, around)
     identities = np.unique(np.concatenate([np.zeros(1, dtype=np.int64), nuclei.reshape(-1)]))
     numbers = np.searchsorted(identities, nuclei).astype(np.int32)
-    cells = grow(numbers, expand_um=options.expand_um, spacing_um=options.spacing_um)
+    cells = grow_cells(options, numbers, around)
     inner = window.within(around)
     return nuclei[inner], identities[cells[inner]]
 

@@ -30,6 +30,7 @@ __all__ = [
     "CellsOptions",
     "ClusteringOptions",
     "ExecutionOptions",
+    "GuideOptions",
     "ImageOptions",
     "IntegrationOptions",
     "MetadataOptions",
@@ -73,6 +74,22 @@ class ImageOptions(Section):
         return value
 
 
+class GuideOptions(Section):
+    """A channel that guides the growth of cells; without one, cells grow evenly."""
+
+    channel: str | None = option(None, "Channel that guides growth; null for none.")
+    kind: Literal["membrane", "cytoplasm"] = option(
+        "membrane",
+        "What the channel shows: bright membranes hold growth up, or dark gaps between cytoplasm do.",
+    )
+    weight: float = option(
+        4.0,
+        "How much dearer a step into a pixel is that holds growth up fully; 0 for not at all.",
+        ge=0,
+        le=100,
+    )
+
+
 class CellsOptions(Section):
     """How cells are made from nuclei."""
 
@@ -83,6 +100,7 @@ class CellsOptions(Section):
         ge=0,
         le=50,
     )
+    guide: GuideOptions = option(GuideOptions(), "A channel that guides the growth of cells.")
 
 
 class QuantificationOptions(Section):

@@ -16,6 +16,7 @@ from isthmus.blocks.lookup import LookupFile
 from isthmus.image.ome_zarr import Level
 from isthmus.packs.runner import BlockResult
 from isthmus.quantify.grow import grow, growth_halo_px
+from isthmus.quantify.guide import Guide, grow_guided
 from isthmus.quantify.measure import MEDIANS, Instances, Measures, image_margin_px, margin_px, measure
 from isthmus.quantify.outline_record import outline_record
 
@@ -41,6 +42,8 @@ class QuantifyJob:
         Transcripts below are counted apart.
     measures
         What is measured besides sums and shape.
+    guide
+        The channel that guides growth, if there is one.
     """
 
     image: Path
@@ -56,6 +59,7 @@ class QuantifyJob:
     n_features: int
     min_qv: float
     measures: Measures = MEDIANS
+    guide: Guide | None = None
 
     @property
     def is_volume(self) -> bool:
@@ -99,8 +103,18 @@ def _instances(job: QuantifyJob, index: int) -> Instances:
     halo = growth_halo_px(job.expand_um, job.spacing_um, is_volume=job.is_volume)
     read = write.grown(halo, shape).grown(margin_px(job.is_volume), shape)
     nuclei, ids, alone = _final_nuclei(job, index, read)
-    cells = grow(nuclei, expand_um=job.expand_um, spacing_um=job.spacing_um)
+    cells = grow_cells(job, nuclei, read)
     return Instances(nuclei, cells, ids, alone, read, write, shape)
+
+
+def grow_cells(job: QuantifyJob, nuclei: Int32, region: Region) -> Int32:
+    """Cells of a region from its nuclei; right where the region holds `growth_halo_px` around."""
+    growth: dict[str, Any] = {"expand_um": job.expand_um, "spacing_um": job.spacing_um}
+    if job.guide is None:
+        return grow(nuclei, **growth)
+    image = Level.open(job.image, is_volume=job.is_volume, has_channels=True)
+    pixels: npt.NDArray[Any] = image.read(region, job.guide.channel)
+    return grow_guided(nuclei, pixels, job.guide, **growth)
 
 
 def _final_nuclei(job: QuantifyJob, index: int, read: Region) -> tuple[Int32, Int64, npt.NDArray[np.bool_]]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from isthmus.config.models import QuantificationOptions
 from isthmus.errors import UserError, did_you_mean
+from isthmus.image.survey import ChannelSurvey
 from isthmus.packs.journal import Journal, WrittenFile
 from isthmus.packs.runner import run_pack
 from isthmus.quantify.block import QuantifyJob, quantify_block
+from isthmus.quantify.guide import Guide
 from isthmus.quantify.measure import Measures
 from isthmus.segment.stitch import label_dtype
 from isthmus.steps.job import Job, read_json
@@ -48,19 +52,35 @@ def measured_channels(channels: tuple[str, ...], wanted: tuple[str, ...] | None)
     """Indices of the channels to measure; None for all."""
     if wanted is None:
         return tuple(range(len(channels)))
-    for name in wanted:
-        if name not in channels:
-            raise UserError(
-                where="quantification.channels",
-                found=f"the image has no channel '{name}' (it has {', '.join(channels)})",
-                do=did_you_mean(name, channels),
-            )
-    return tuple(channels.index(name) for name in wanted)
+    return tuple(channel_index("quantification.channels", name, channels) for name in wanted)
+
+
+def channel_index(where: str, name: str, channels: tuple[str, ...]) -> int:
+    """Index of the channel that an option names; UserError if the image has none of this name."""
+    if name not in channels:
+        raise UserError(
+            where=where,
+            found=f"the image has no channel '{name}' (it has {', '.join(channels)})",
+            do=did_you_mean(name, channels),
+        )
+    return channels.index(name)
 
 
 def measures_of(options: QuantificationOptions) -> Measures:
     """What the options ask for."""
     return Measures(options.percentiles, options.texture)
+
+
+def _guide(job: Job) -> Guide | None:
+    """The channel that guides growth: dark is its background, bright what one pixel in a hundred passes."""
+    options, channels = settings_of(job.plan).cells.guide, job.sample.channels
+    if options.channel is None:
+        return None
+    channel = channel_index("cells.guide.channel", options.channel, channels)
+    with np.load(job.sample_paths.histograms) as stored:
+        survey = ChannelSurvey(stored["histograms"][channel])
+    weight_milli = round(1000 * options.weight)
+    return Guide(channel, options.kind, weight_milli, dark=survey.background(), bright=survey.percentile(99))
 
 
 def quantify_job(job: Job) -> QuantifyJob:
@@ -83,4 +103,5 @@ def quantify_job(job: Job) -> QuantifyJob:
         n_features=n_features,
         min_qv=settings.quantification.min_qv,
         measures=measures_of(settings.quantification),
+        guide=_guide(job),
     )
