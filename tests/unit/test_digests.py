@@ -87,6 +87,7 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "execution.keep_intermediates": (True, NOTHING),
     "execution.certificate_windows": (3, ("certify_seams",)),
     "execution.workers": (2, NOTHING),
+    "execution.keep_intermediates": (True, NOTHING),
     "metadata.title": ("A title", ("report",)),
     "metadata.description": ("Words", ("report",)),
     "metadata.authors": (({"name": "A. Author"},), ("report",)),
