@@ -32,8 +32,10 @@ PHASES = (
     ("isthmus.segment.block:grow_forest", "forest"),
     ("isthmus.segment.block:make_record", "block record"),
     ("isthmus.quantify.block:grow", "growth"),
-    ("isthmus.quantify.block:add_geometry", "statistics"),
-    ("isthmus.quantify.block:add_channel", "statistics"),
+    ("isthmus.quantify.block:measure", "percentiles and outer shape"),
+    ("isthmus.quantify.measure:find_spans", "statistics"),
+    ("isthmus.quantify.measure:add_geometry", "statistics"),
+    ("isthmus.quantify.measure:add_channel", "statistics"),
 )
 
 
