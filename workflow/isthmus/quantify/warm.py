@@ -9,6 +9,7 @@ from isthmus.quantify.counts import warm_counts
 from isthmus.quantify.grow import grow
 from isthmus.quantify.measure import Instances, Measures, measure
 from isthmus.quantify.outline_record import outline_record
+from isthmus.quantify.values import join_counts
 
 
 def warm() -> None:
@@ -23,6 +24,9 @@ def warm() -> None:
     instances = Instances(nuclei, cells, ids, alone, read, write, shape)
     for dtype in (np.uint8, np.uint16):
         measure(instances, [np.ones((1, 8, 8), dtype=dtype)] * 2, 2, Measures())
+    # What build_table does with cells that blocks could not finish.
+    piece = np.zeros(1, dtype=np.int64), np.array([[0, 1]], dtype=np.int64)
+    join_counts(*piece, np.ones(1, dtype=np.uint16), np.ones(1, dtype=np.int32), 2)
     warm_counts(cells, nuclei)
 
 
