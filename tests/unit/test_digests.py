@@ -84,7 +84,6 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.neighbourhood.n_permutations": (50, ("annotate",)),
     "execution.block_px": (512, ("segment_pack",)),
     "execution.packs": (3, NOTHING),
-    "execution.keep_intermediates": (True, NOTHING),
     "execution.certificate_windows": (3, ("certify_seams",)),
     "execution.workers": (2, NOTHING),
     "execution.keep_intermediates": (True, NOTHING),
