@@ -42,6 +42,7 @@ def _curve(folder: Path, f: Figures) -> bool:
         ("worker_mb", "Isthmus, a worker", "o-"),
         ("stitch_mb", "Isthmus, stitching", "s--"),
         ("table_mb", "Isthmus, joining sums", "^:"),
+        ("outlines_mb", "Isthmus, outlines", "v-."),
     ):
         left.plot(sides, [one[name] for _, one in points], style, color=_OURS, label=label)
     left.set_title("Peak memory, MB", loc="left")

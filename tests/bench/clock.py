@@ -45,18 +45,22 @@ class Phases:
                 self._open[-1][0] += whole
 
     def watch(self, place: str, name: str) -> None:
-        """Count every call of `module:function` or `module:Class.method` as a phase, if it exists."""
+        """Count every call of `module:function` or `module:Class.method` as a phase.
+
+        Raises
+        ------
+        LookupError
+            There is no such function.
+        """
         module_name, _, path = place.partition(":")
+        *outer, last = path.split(".")
         try:
             owner: Any = importlib.import_module(module_name)
-        except ImportError:
-            return
-        *outer, last = path.split(".")
-        for step in outer:
-            owner = getattr(owner, step, None)
-        found = vars(owner).get(last) if owner is not None else None
-        if found is None:
-            return
+            for step in outer:
+                owner = getattr(owner, step)
+            found = vars(owner)[last]
+        except (ImportError, AttributeError, KeyError) as error:
+            raise LookupError(f"{place} is not there any more: mend the benchmark") from error
         if isinstance(found, classmethod | staticmethod):
             setattr(owner, last, type(found)(self._counted(found.__func__, name)))
         else:

@@ -21,12 +21,15 @@ NOTES = """## What is not fair, either way
 * **scikit-image, same operator**: floating point instead of whole numbers, watershed instead of steepest ascent, and
   peaks a fixed distance apart in place of the rule for necks. It finds other objects; F1 says how good they are.
 * **Cutting rows** call the same compiled function, so they compare how the cuts are handled, not how fast the
-  operator is. The Isthmus rows also write two label images and measure four channels, the others only segment.
+  operator is. The Isthmus rows also write two label images, measure four channels and
+  write outlines, the others only segment.
   bioimage-py holds the whole label image in one process; its joining is a heuristic (multicut of overlaps), which
   happens to err or not. The halo is the one that Isthmus needs. dask-image labels connected components: nuclei that
   touch stay one object, so its F1 is not comparable.
+* **In memory** is both passes less the time inside reading and writing of arrays; growth of nuclei to cells and
+  outlines are left out there too, for "`basins` with statistics" names neither. The table of parts shows them all.
 * **Sopa** stores SpatialData elements and GeoParquet, and its table is an AnnData; Isthmus's core here ends with the
-  joined sums (and the outlines, where it says so), its AnnData is written by another rule (see the whole run). Sopa's
+  joined sums and the outlines, its AnnData is written by another rule (see the whole run). Sopa's
   smoothing and contrast enhancement of patches are off (they would add CPU), its overlap is the default of 50 pixels
   though the operator looks 64 pixels far, and its filter of dark cells is off. Sopa's start (seconds of import) is
   left out; every process of its workflow pays it.

@@ -71,7 +71,7 @@ def _seams(f: Figures) -> str:
     rows = []
     for block_px in SEAM_BLOCKS_PX:
         for title, key in (
-            ("Isthmus, both passes and statistics", "isthmus {}"),
+            ("Isthmus, both passes, statistics, outlines", "isthmus {}"),
             ("blocks without halo", "no halo {}"),
             ("blocks with halo, cut, not joined", "halo, cut {}"),
             ("bioimage-py stitch_segmentation", "bioimage-py {}"),
@@ -173,7 +173,7 @@ def _sopa(f: Figures) -> str:
     text = (
         f"## Sopa with the same per-patch function\n\nImage `{f.sizes.sopa}`, four channels, no growth of nuclei. "
         "The function is Isthmus's own operator on a patch. Import and making of the input object are not counted on "
-        f"either side. {f.polygons_note()}\n\n"
+        "either side; both make polygons.\n\n"
     )
     text += table(["", "core CPU s", "of which the function", "the rest", "cells"], rows)
     detail = [[name, number(seconds)] for name, seconds in f.sopa_phases()]
@@ -207,15 +207,25 @@ def _curve(f: Figures, drawn: list[str]) -> str:
     rows = []
     for side in f.sizes.curve:
         one = f.curve(side)
-        cells = ["speed", "worker_mb", "stitch_mb", "table_mb", "files", "cells"]
+        cells = ["speed", "worker_mb", "stitch_mb", "table_mb", "outlines_mb", "files", "cells"]
         row = [number(one.get(name)) if one else "-" for name in cells]
         peer = f.total(f"curve skimage {side}")
         rows.append([f"{side:,}", *row, number(peer["peak_mb"]) if peer else "-"])
-    head = ["pixels a side", "MPix / CPU s", "worker MB", "stitching MB", "joining sums MB", "files", "cells"]
+    head = [
+        "pixels a side",
+        "MPix / CPU s",
+        "worker MB",
+        "stitching MB",
+        "joining sums MB",
+        "outlines MB",
+        "files",
+        "cells",
+    ]
     head.append("scikit-image MB")
     text = (
-        "## Cost by image size\n\nBoth passes with disk, one worker, blocks of 1024 pixels; largest memory of the "
-        "worker, of `stitch_labels` and of the join of the sums, and of scikit-image with the same operator.\n\n"
+        "## Cost by image size\n\nEverything from pass 1 to outlines, disk included, one worker, blocks of 1024 "
+        "pixels. Largest memory of the worker, of `stitch_labels`, of the join of the sums, of `build_outlines`, "
+        "and of scikit-image with the same operator on the whole image.\n\n"
     )
     return text + table(head, rows) + "".join(f"\n![{name}](images/{name}.svg)\n" for name in drawn)
 

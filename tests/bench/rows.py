@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 BLOCK_PX, LARGE_PX = 1024, 2048
@@ -67,15 +67,17 @@ QUICK = Sizes(
 
 def rows(sizes: Sizes, *, quick: bool = False) -> list[Row]:
     """All rows."""
-    made = [*_prepared(sizes), *_seams(sizes), *_throughput(sizes)]
-    made += [*_statistics(sizes), *_sopa(sizes), *_curve(sizes), *_transcripts(quick)]
-    made += [Row("codecs", "limits:codecs", {"image": sizes.throughput}, repeats=2)]
+    made = [*_prepared(sizes), *_seams(sizes), *_sopa(sizes), *_statistics(sizes)]
     made += [
-        Row("import cold", "ours:import_and_first", {}),
-        Row("import", "ours:import_and_first", {}, repeats=3),
+        Row("dsb", "limits:expert_outlines"),
+        Row("codecs", "limits:codecs", {"image": sizes.throughput}),
     ]
-    made += [Row("dsb", "limits:expert_outlines")]
-    return [*made, *_whole_runs(sizes, quick=quick)]
+    made += [
+        Row("import", "ours:import_and_first", {}, repeats=3),
+        *_throughput(sizes, repeats=1 if quick else 2),
+    ]
+    made += [*_curve(sizes), *_transcripts(quick), *_whole_runs(sizes, quick=quick)]
+    return [replace(row, repeats=1) for row in made] if quick else made
 
 
 def _prepared(sizes: Sizes) -> list[Row]:
@@ -101,6 +103,7 @@ def _path(
         Row(f"{name}: stitching", "ours:stitch_blocks", arguments),
         Row(f"{name}: pass 2", "ours:second_pass", arguments),
         Row(f"{name}: table", "ours:join_sums", {**arguments, "score": score}),
+        Row(f"{name}: outlines", "ours:write_outlines", arguments),
     ]
 
 
@@ -120,10 +123,10 @@ def _seams(sizes: Sizes) -> list[Row]:
     return made
 
 
-def _throughput(sizes: Sizes) -> list[Row]:
+def _throughput(sizes: Sizes, repeats: int) -> list[Row]:
     made = []
     for image in (sizes.throughput, sizes.fine):
-        for repeat in (1, 2):
+        for repeat in range(1, repeats + 1):
             for block_px in (BLOCK_PX, LARGE_PX):
                 made += _path(f"{image} {block_px} #{repeat}", image, block_px)
     return made

@@ -1,5 +1,7 @@
 """The pure parts of the benchmark: scores, phases, tables, figures, and the page of results that are not whole."""
 
+import importlib
+import operator
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from bench import page
 from bench.clock import Phases
 from bench.figures import Figures, at_least, at_most
+from bench.ours import PHASES
 from bench.ours_transcripts import read_stages
 from bench.rows import QUICK, Sizes, rows
 from bench.score import drop_small, f1_score, matched, wrong_objects
@@ -68,16 +71,19 @@ def test_inner_phases_do_not_count_for_outer_ones(monkeypatch):
     assert phases.seconds == {"inner": 3.0, "outer": 7.0}
 
 
-def test_what_does_not_exist_is_not_watched():
-    phases = Phases()
-    for place in (
-        "no.such.module:f",
-        "bench.score:nothing",
-        "bench.clock:Phases.nothing",
-        "bench.clock:No.f",
-    ):
-        phases.watch(place, "never")
-    assert phases.seconds == {}
+@pytest.mark.parametrize(
+    "place", ["no.such.module:f", "bench.score:nothing", "bench.clock:Phases.nothing", "bench.clock:No.f"]
+)
+def test_what_is_not_there_cannot_be_watched(place):
+    with pytest.raises(LookupError, match="is not there any more"):
+        Phases().watch(place, "never")
+
+
+def test_the_parts_of_both_passes_are_where_the_benchmark_looks():
+    for places in PHASES.values():
+        for place in places:
+            module, _, path = place.partition(":")
+            assert operator.attrgetter(path)(importlib.import_module(module))
 
 
 def test_tables_hold_their_columns():
@@ -143,13 +149,14 @@ def test_the_stages_of_a_path_are_added_up():
         "curve 1024: pass 1": stage(2.0, 300.0),
         "curve 1024: stitching": stage(0.5, 100.0, objects=9),
         "curve 1024: pass 2": stage(3.0, 350.0),
-        "curve 1024: table": stage(0.5, 90.0, objects=9, files=7),
+        "curve 1024: table": stage(0.3, 90.0, objects=9, files=7),
+        "curve 1024: outlines": stage(0.2, 95.0, objects=9, files=8),
         "prepare tissue-1024": stage(0.0, 1.0, shape=[1000, 3000]),
     }
     figures = Figures(results, QUICK)
     one = figures.curve(1024)
     assert one["speed"] == pytest.approx(0.5)
-    assert (one["worker_mb"], one["stitch_mb"], one["files"], one["cells"]) == (350.0, 100.0, 7, 9)
+    assert (one["worker_mb"], one["stitch_mb"], one["files"], one["cells"]) == (350.0, 100.0, 8, 9)
     assert figures.curve(2048) is None
     assert figures.worker_growth() is None
 
