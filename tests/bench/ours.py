@@ -44,13 +44,16 @@ def make_method(image: str) -> Any:
     return method_from(list(histograms), facts["channels"], facts["pixel_size_um"])[0]
 
 
-def method_from(histograms: list[Any], channels: list[str], pixel_size_um: float) -> tuple[Any, int]:
+def method_from(
+    histograms: list[Any], channels: list[str], pixel_size_um: float, preset: str = "tissue"
+) -> tuple[Any, int]:
     """The method for an image of these histograms, and the pixels of the smallest nucleus that is kept."""
     from isthmus.config.segmentation import SegmentationOptions
     from isthmus.image.survey import ChannelSurvey
     from isthmus.segment import methods
 
-    spacing, options = (1.0, pixel_size_um, pixel_size_um), SegmentationOptions()
+    spacing = (1.0, pixel_size_um, pixel_size_um)
+    options = SegmentationOptions.model_validate({"basins": {"preset": preset}})
     surveys = [ChannelSurvey(histogram) for histogram in histograms]
     method = methods.make_method(options, channels=channels, surveys=surveys, spacing_um=spacing)
     return method, methods.min_area_px(options, spacing_um=spacing, is_volume=False)
