@@ -31,7 +31,7 @@ NOTES = """## What is not fair, either way
 * **Sopa** stores SpatialData elements and GeoParquet, and its table is an AnnData; Isthmus's core here ends with the
   joined sums and the outlines, its AnnData is written by another rule (see the whole run). Sopa's
   smoothing and contrast enhancement of patches are off (they would add CPU), its overlap is the default of 50 pixels
-  though the operator looks 64 pixels far, and its filter of dark cells is off. Sopa's start (seconds of import) is
+  though the operator looks further, and its filter of dark cells is off. Sopa's start (seconds of import) is
   left out; every process of its workflow pays it.
 * **Statistics**: the property sets differ. For Isthmus only the measuring counts, not the reading of the image, nor
   the growth of cells; the other rows get arrays in memory too. squidpy and dask-image are made for few objects, so

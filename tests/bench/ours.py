@@ -33,7 +33,12 @@ PHASES = {
     "block record": ("isthmus.segment.block:make_record",),
     "final labels": ("isthmus.quantify.block:_final_nuclei",),
     "growth": ("isthmus.quantify.block:grow",),
-    "statistics": ("isthmus.quantify.block:measure",),
+    "percentiles and outer shape": ("isthmus.quantify.block:measure",),
+    "statistics": (
+        "isthmus.quantify.measure:find_spans",
+        "isthmus.quantify.measure:add_geometry",
+        "isthmus.quantify.measure:add_channel",
+    ),
     "outlines": ("isthmus.quantify.block:outline_record",),
 }
 
@@ -209,14 +214,14 @@ def join_sums(
     from isthmus.tables.merge import merge_sums
 
     folder, grid = path_folder(image, block_px, expand_um), grid_of(image, block_px)
-    spent = []
     for _ in range(2):  # the first time loads the kernels
-        begin = own_cpu_s()
-        sums = merge_sums(_sums(folder, grid))
-        complete_cells(list(_sums(folder, grid)), sums.ids, MEDIANS)
-        spent.append(own_cpu_s() - begin)
-    core = min(spent)
-    made: dict[str, Any] = {"core_cpu_s": core, "objects": int(sums.ids.size)}
+        phases = Phases()
+        with phases.phase("sums"):
+            sums = merge_sums(_sums(folder, grid))
+        with phases.phase("percentiles and outer shape"):
+            complete_cells(list(_sums(folder, grid)), sums.ids, MEDIANS)
+    core = sum(phases.seconds.values())
+    made: dict[str, Any] = {"core_cpu_s": core, "phases": phases.seconds, "objects": int(sums.ids.size)}
     if score:
         nuclei = np.asarray(zarr.open_array(folder / "nuclei", mode="r")[:])
         made |= _scores(nuclei, image)

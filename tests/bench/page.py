@@ -82,11 +82,12 @@ def _seams(f: Figures) -> str:
         ("Sopa, patches with 50 px overlap", f"sopa {size}", str(size)) for size in SEAM_BLOCKS_PX
     ]:
         rows.append([f"{title} ({f.sizes.sopa})", size, *_cost(f, key)])
+    halo = f.values(f"method {f.sizes.seams}").get("halo_px", "some")
     text = (
-        f"## Cutting the image: the same per-patch function everywhere\n\nImage `{f.sizes.seams}`, with halo of "
-        "64 pixels where there is one. *Wrong*: objects of the whole image's result that do not come out with exactly "
-        "the same pixels (for Sopa, whose outlines are smoothed: within 5 %, against Sopa's own result in one patch; "
-        "for dask-image: connected foreground).\n\n"
+        f"## Cutting the image: the same per-patch function everywhere\n\nImage `{f.sizes.seams}`, with a halo of "
+        f"{halo} pixels where there is one. *Wrong*: objects of the whole image's result that do not come out with "
+        "exactly the same pixels (for Sopa, whose outlines are smoothed: within 5 %, against Sopa's own result in one "
+        "patch; for dask-image: connected foreground).\n\n"
     )
     head = ["method", "block px", "CPU s", "with start", "peak MB", "files", "objects", "wrong", "F1"]
     return text + table(head, rows)
