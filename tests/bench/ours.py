@@ -210,7 +210,6 @@ def join_sums(
     """Join what all blocks found of the cells; compare the labels with the oracle and the truth."""
     from isthmus.quantify.measure import MEDIANS
     from isthmus.tables.complete import complete_cells
-
     from isthmus.tables.merge import merge_sums
 
     folder, grid = path_folder(image, block_px, expand_um), grid_of(image, block_px)
