@@ -7,7 +7,7 @@ import pytest
 from oracle import cut_labels, cut_records, oracle_labels
 
 from isthmus.blocks.grid import Region
-from isthmus.segment.forest import ball_offsets, grow_forest, margin_px, neighbour_offsets
+from isthmus.segment.forest import ball_offsets, grow_forest, margin_px, row_offsets
 
 NO_MERGE = (0.0, 0.0, 0.0)
 
@@ -123,9 +123,9 @@ def test_a_pointer_reaches_the_merge_distance_and_at_least_one_pixel(radius, exp
     assert margin_px(False, radius) == (0, *expected[1:])
 
 
-def test_neighbours_are_8_in_a_plane_and_26_in_a_volume():
-    assert neighbour_offsets((1, 5, 5)).size == 8
-    assert neighbour_offsets((3, 5, 5)).size == 26
+def test_neighbours_are_three_rows_of_a_plane_and_nine_of_a_volume():
+    assert row_offsets((1, 7, 5)).tolist() == [-5, 0, 5]
+    assert row_offsets((3, 7, 5)).tolist() == [-40, -35, -30, -5, 0, 5, 30, 35, 40]
 
 
 @pytest.mark.parametrize(

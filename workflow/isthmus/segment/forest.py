@@ -6,6 +6,9 @@ the merge distance. Pointers only ever rise in the order, so they form a forest 
 block the paths are followed to a root or to the pixel outside where they leave: an exit.
 
 All arrays are (z, y, x); planes have z = 1. Everything is integer arithmetic: the result is the same on any machine.
+
+One array of the block with its margin holds everything that becomes known of a pixel: 0 for background, its label once
+that is known, -2 - index for a pointer to the pixel with that flat index, and the two numbers below.
 """
 
 from __future__ import annotations
@@ -22,25 +25,30 @@ from isthmus.blocks.kernel import kernel
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-_OUTSIDE = -1
+_OUTSIDE = np.int32(-1)
+"""A pixel outside the write region: paths end there."""
+
+_PEAK = np.int32(-(1 << 31))
+"""A pixel that no neighbour exceeds, before it is settled whether it is a root."""
 
 
-def neighbour_offsets(shape: Triple) -> Int64:
-    """Flat offsets of the 8 (plane) or 26 (volume) neighbours in a row-major array of this shape."""
+def row_offsets(shape: Triple) -> Int64:
+    """Flat offsets, in order, to the middle of the 3 (plane) or 9 (volume) rows of three pixels around a pixel."""
     steps_z = (0,) if shape[0] == 1 else (-1, 0, 1)
-    return _flat_offsets(shape, ((z, y, x) for z, y, x in product(steps_z, (-1, 0, 1), (-1, 0, 1))))
+    _, ny, nx = shape
+    return np.array([(z * ny + y) * nx for z, y in product(steps_z, (-1, 0, 1))], dtype=np.int64)
 
 
 def ball_offsets(shape: Triple, radius_px: tuple[float, float, float]) -> Int64:
     """Flat offsets of all pixels within an ellipsoid of these semi-axes (z, y, x), its surface included."""
     reach = [int(np.floor(r)) if n > 1 else 0 for r, n in zip(radius_px, shape, strict=True)]
-    ranges = [range(-r, r + 1) for r in reach]
-    inside = []
-    for step in product(*ranges):
-        ratio = sum((s / r) ** 2 for s, r in zip(step, radius_px, strict=True) if s)
+    _, ny, nx = shape
+    offsets = set()
+    for z, y, x in product(*(range(-r, r + 1) for r in reach)):
+        ratio = sum((s / r) ** 2 for s, r in zip((z, y, x), radius_px, strict=True) if s)
         if ratio <= 1.0 + 1e-9:
-            inside.append(step)
-    return _flat_offsets(shape, inside)
+            offsets.add((z * ny + y) * nx + x)
+    return np.array(sorted(offsets - {0}), dtype=np.int64)
 
 
 def margin_px(is_volume: bool, radius_px: tuple[float, float, float]) -> Triple:
@@ -84,15 +92,15 @@ def grow_forest(
     padded = _with_margin(landscape, read=read, write=write, margin=margin, image_shape=image_shape)
     pz, py, px = (int(n) for n in padded.shape)
     shape = (pz, py, px)
-    labels = np.full(shape, _OUTSIDE, dtype=np.int32)
     core = tuple(slice(m, m + n) for m, n in zip(margin, write.shape, strict=True))
-    labels[core] = 0
-    flat_roots, flat_exits = _follow(
-        padded.reshape(-1),
-        labels.reshape(-1),
-        neighbour_offsets(shape),
-        ball_offsets(shape, merge_radius_px),
-    )
+    labels = np.full(shape, _OUTSIDE, np.int32)
+    _climb(padded, margin, row_offsets(shape), labels)
+    flat_labels = labels.reshape(-1)
+    peaks = np.flatnonzero(flat_labels == _PEAK)
+    n_roots = _settle_peaks(padded.reshape(-1), peaks, ball_offsets(shape, merge_radius_px), flat_labels)
+    flat_roots = peaks[flat_labels[peaks] > 0]
+    flat_exits = np.empty(flat_labels.size - write.size, np.int64)
+    flat_exits = flat_exits[: _follow(flat_labels, n_roots, flat_exits)].copy()
     origin = tuple(w - m for w, m in zip(write.start, margin, strict=True))
     return (
         np.ascontiguousarray(labels[core]),
@@ -122,12 +130,6 @@ def _with_margin(
     return padded
 
 
-def _flat_offsets(shape: Triple, steps: object) -> Int64:
-    _, ny, nx = shape
-    flat = sorted({(z * ny + y) * nx + x for z, y, x in steps} - {0})  # type: ignore[attr-defined]
-    return np.array(flat, dtype=np.int64)
-
-
 def _image_index(flat: Int64, shape: Triple, origin: tuple[int, ...], image_shape: Triple) -> Int64:
     z, y, x = (
         place.astype(np.int64) + start
@@ -137,62 +139,96 @@ def _image_index(flat: Int64, shape: Triple, origin: tuple[int, ...], image_shap
 
 
 @kernel
+def _compare(row: Any, step: int, best: Any, steps: Int32) -> None:
+    """Let three pixels of a row compete with the best so far of each place; of equals the later one wins.
+
+    `row` is two pixels longer than `best`, the values to beat, and `steps`, the flat steps to where they are. `step`
+    leads to the middle one of the three.
+    """
+    west, middle, east = np.int32(step - 1), np.int32(step), np.int32(step + 1)
+    for x in range(best.size):
+        high, way = best[x], steps[x]
+        way = west if row[x] >= high else way
+        high = max(high, row[x])
+        way = middle if row[x + 1] >= high else way
+        high = max(high, row[x + 1])
+        steps[x] = east if row[x + 2] >= high else way
+        best[x] = max(high, row[x + 2])
+
+
+@kernel
+def _climb(values: Any, margin: Any, row_steps: Int64, pointers: Int32) -> None:
+    """Point each foreground pixel of the core to the largest of its neighbours, or mark it as a peak.
+
+    A row at a time: whole rows are compared, so the compiler can do many pixels at once.
+    """
+    nz, ny, nx = values.shape
+    mz, my, mx = margin
+    n = nx - 2 * mx
+    flat = values.reshape(-1)
+    best = np.empty(n, values.dtype)
+    for z in range(mz, nz - mz):
+        for y in range(my, ny - my):
+            start = (z * ny + y) * nx + mx
+            target = pointers[z, y, mx : mx + n]
+            best[:] = 0
+            for step in row_steps:
+                _compare(flat[start + step - 1 : start + step + n + 1], step, best, target)
+            here = flat[start : start + n]
+            for x in range(n):
+                pointer = np.int32(-2 - start - x - target[x])
+                pointer = pointer if target[x] != 0 else _PEAK
+                target[x] = pointer if here[x] != 0 else np.int32(0)
+
+
+@kernel
 def _highest(values: Any, at: int, offsets: Int64) -> int:
     """The largest pixel, under (value, index), among one and those at the offsets."""
     best = at
-    value = values[at]
     for offset in offsets:
         other = at + offset
-        seen = values[other]
+        seen, value = values[np.uint64(other)], values[np.uint64(best)]
         if seen > value or (seen == value and other > best):
             best = other
-            value = seen
     return best
 
 
 @kernel
-def _follow(values: Any, labels: Int32, neighbours: Int64, ball: Int64) -> tuple[Int64, Int64]:
-    """Label the pixels where `labels` is 0; an outside pixel holds _OUTSIDE, or -2 - k once it is exit k."""
-    n = values.size
-    pointers = np.empty(n, dtype=np.int32)
-    roots = np.empty(1024, dtype=np.int64)
+def _settle_peaks(values: Any, peaks: Int64, ball: Int64, labels: Int32) -> int:
+    """Label the roots among the local peaks, 1, 2, ...; the others point to the pixel that they give way to."""
     n_roots = 0
-    for i in range(n):
-        if labels[i] != 0 or values[i] == 0:
-            continue
-        target = _highest(values, i, neighbours)
-        if target == i:
-            target = _highest(values, i, ball)
-        pointers[i] = target
-        if target == i:
-            if n_roots == roots.size:
-                roots = np.concatenate((roots, np.empty_like(roots)))
-            roots[n_roots] = i
+    for peak in peaks:
+        target = _highest(values, peak, ball)
+        if target == peak:
             n_roots += 1
-            labels[i] = n_roots
-    exits = np.empty(1024, dtype=np.int64)
+        labels[peak] = n_roots if target == peak else -2 - target
+    return n_roots
+
+
+@kernel
+def _follow(labels: Int32, n_roots: int, exits: Int64) -> int:
+    """Label the pixels of all paths with their root or exit; returns the number of exits.
+
+    Indices are unsigned: numba looks for negative ones otherwise, at every step.
+    """
     n_exits = 0
-    path = np.empty(1024, dtype=np.int32)
-    for i in range(n):
-        if labels[i] != 0 or values[i] == 0:
+    for i in range(labels.size):
+        label = labels[i]
+        if label >= _OUTSIDE:
             continue
-        length = 0
-        j = i
-        while labels[j] == 0:
-            if length == path.size:
-                path = np.concatenate((path, np.empty_like(path)))
-            path[length] = j
-            length += 1
-            j = pointers[j]
-        found = labels[j]
-        if found == _OUTSIDE:
-            if n_exits == exits.size:
-                exits = np.concatenate((exits, np.empty_like(exits)))
-            exits[n_exits] = j
-            found = np.int32(-2 - n_exits)
-            labels[j] = found
+        at = np.uint64(i)
+        while label < _OUTSIDE:
+            at = np.uint64(-2 - label)
+            label = labels[at]
+        if label == _OUTSIDE:
+            exits[n_exits] = at
             n_exits += 1
-        label = found if found > 0 else np.int32(n_roots - 1 - found)
-        for k in range(length):
-            labels[path[k]] = label
-    return roots[:n_roots].copy(), exits[:n_exits].copy()
+            label = np.int32(n_roots + n_exits)
+            labels[at] = label
+        at = np.uint64(i)
+        note = labels[at]
+        while note < _OUTSIDE:
+            labels[at] = label
+            at = np.uint64(-2 - note)
+            note = labels[at]
+    return n_exits
