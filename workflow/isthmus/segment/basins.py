@@ -33,7 +33,7 @@ from isthmus.segment.grooves import groove_depth
 from isthmus.segment.lattice import bin_means, to_pixels
 from isthmus.segment.saddles import bridge_saddles
 from isthmus.segment.shapes import clipped_distance, enclosed_pixels
-from isthmus.segment.tone import tone_table
+from isthmus.segment.tone import look_up, tone_table
 
 __all__ = ["BasinsMethod", "BasinsParameters", "BasinsSettings", "derive_parameters", "halo_px", "landscape"]
 
@@ -116,11 +116,11 @@ def landscape(pixels: NDArray[np.uint16], parameters: BasinsParameters) -> NDArr
     means = bin_means(pixels, p.lattice_px)
     if any(p.background_px):
         means = without_background(means, gaussian_blur(means, p.smoothing), p.background_px)
-    tones = tone_table(p.background, p.unit)[means]
+    tones = look_up(tone_table(p.background, p.unit), means)
     field = find_foreground(tones, p)
     foreground = field > INSIDE
     squared = clipped_distance(find_cores(tones, foreground, p), p.step, p.distance_limit)
-    heights = gaussian_blur(_height_table(p.distance_limit)[squared], p.distance_smoothing)
+    heights = gaussian_blur(look_up(_height_table(p.distance_limit), squared), p.distance_smoothing)
     np.maximum(heights, 1, out=heights)
     heights *= foreground
     values = bridge_saddles(heights, p.neck_share, p.neck_px)

@@ -62,6 +62,19 @@ def tone_table(background: int, unit: int) -> NDArray[np.uint16]:
     return table
 
 
+@kernel
+def _look_up(table: Any, keys: Any, values: Any) -> None:
+    for n in range(keys.size):
+        values[n] = table[keys[n]]
+
+
+def look_up(table: NDArray[np.uint16], keys: NDArray[np.unsignedinteger]) -> NDArray[np.uint16]:
+    """What a table holds for each key; all keys must be below its size. Several times as fast as indexing with them."""
+    values = np.empty(keys.shape, np.uint16)
+    _look_up(table, np.ascontiguousarray(keys).reshape(-1), values.reshape(-1))
+    return values
+
+
 def two_classes(levels: Iterable[int], counts: Iterable[int]) -> tuple[int, int] | None:
     """Return the means of the two classes that Otsu's threshold makes, or None if all pixels are equal.
 
