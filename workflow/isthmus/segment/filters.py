@@ -87,7 +87,7 @@ def _round(total: Any, target: Any) -> None:
 
 
 @kernel
-def _mirror_ends(line: Any, pad: int) -> None:
+def mirror_ends(line: Any, pad: int) -> None:
     """Fill `pad` pixels at both ends of a row from those between them."""
     n = line.size - 2 * pad
     for k in range(1, pad + 1):
@@ -116,7 +116,7 @@ def _blur(source: Any, layout: Any, down: Any, along: Any, target: Any) -> None:
                 below[k] = start + mirrored(row + k, rows) * row_step
             _sum_rows(source, above, below, down, total)
             _round(total, line[pad : pad + columns])
-            _mirror_ends(line, pad)
+            mirror_ends(line, pad)
             _sum_rows(line, west, east, along, total)
             at = start + row * row_step
             _round(total, target[at : at + columns])
@@ -195,7 +195,7 @@ def _box(source: Any, layout: Any, reach: Any, scales: Any, target: Any) -> None
             leave = start + mirrored(row - down, rows) * row_step
             entering, leaving = source[enter : enter + columns], source[leave : leave + columns]
             _slide(entering, leaving, scales[0][0], scales[0][1], total, middle)
-            _mirror_ends(line, along)
+            mirror_ends(line, along)
             at = start + row * row_step
             _box_along(line, along, scales[1][0], scales[1][1], sums, target[at : at + columns])
 

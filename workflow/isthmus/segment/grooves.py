@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.blocks.kernel import kernel
+from isthmus.segment.filters import mirror_ends, mirrored
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _DIAGONAL = 46341
@@ -58,12 +59,22 @@ def _move_on(entering: Any, leaving: Any, before: Any, scale: Any, sums: Any, me
 
 
 @kernel
-def _line_sum(pixels: Any, row: int, column: int, half: int, dx: int) -> Any:
-    """Sum of the line of 2 * half + 1 pixels through a pixel, dx columns a row."""
+def _line_sum(lines: Any, row: int, column: int, half: int, dx: int) -> Any:
+    """Sum of the line of 2 * half + 1 pixels through a pixel, dx columns a row; row k is kept in lines[k % len]."""
     total = np.uint32(0)
     for k in range(-half, half + 1):
-        total = np.uint32(total + pixels[row + k, column + k * dx])
+        total = np.uint32(total + lines[(row + k) % len(lines), column + k * dx])
     return total
+
+
+@kernel
+def _fetch(plane: Any, row: int, edge: int, lines: Any) -> None:
+    """Keep a row of a plane, with `edge` pixels more at both ends; rows beyond the plane are mirrored."""
+    source, line = plane[mirrored(row, len(plane))], lines[row % len(lines)]
+    middle = line[edge : edge + source.size]
+    for x in range(source.size):
+        middle[x] = source[x]
+    mirror_ends(line, edge)
 
 
 @kernel
@@ -75,52 +86,67 @@ def _deepen(here: Any, one: Any, other: Any, depth: Any) -> None:
 
 
 @kernel
-def _groove_depth(pixels: Any, ways: Any, margin: int, depth: Any) -> None:
-    """Depths of a plane in one pass over its rows, from pixels with an equal number more on all sides.
+def _mean_rows(lines: Any, ways: Any, row: int, sums: Any, running: Any, means: Any) -> None:
+    """Line means of a row in all directions, the sums of those that cross rows moved on from the row before.
 
-    `ways` has a row dy, dx, half, offset for each direction: lines run along (dy, dx) over 2 * half + 1 pixels. The
-    means of the last 2 * margin + 1 rows are kept, with `margin` columns more on each side.
+    Sums of row k are in sums[:, k % 2], with one pixel more at both ends. See `_groove_depth` for the rest.
+    """
+    n_lines, width = len(lines), means.shape[2]
+    first = (lines.shape[1] - width) // 2
+    for way, (dy, dx, half, _) in enumerate(ways):
+        scale = np.uint32((1 << 20) // (2 * half + 1))
+        target = means[way, row % means.shape[1]]
+        if dy == 0:
+            _mean_along(lines[row % n_lines], half, scale, running, target)
+            continue
+        before, after = sums[way, (row - 1) % 2], sums[way, row % 2]
+        if dx != 0:
+            end = 0 if dx > 0 else width + 1
+            before[end] = _line_sum(lines, row - 1, first - 1 + end, half, dx)
+        enter, leave = first + half * dx, first - (half + 1) * dx
+        _move_on(
+            lines[(row + half) % n_lines, enter : enter + width],
+            lines[(row - half - 1) % n_lines, leave : leave + width],
+            before[1 - dx : 1 - dx + width],
+            scale,
+            after[1 : 1 + width],
+            target,
+        )
+
+
+@kernel
+def _groove_depth(plane: Any, ways: Any, half: int, margin: int, depth: Any) -> None:
+    """Depths of a plane in one pass over its rows.
+
+    `ways` has (dy, dx, half, offset) for each direction: lines run along (dy, dx) over 2 * half + 1 pixels. The last
+    2 * half + 2 rows of pixels are kept, and the means of the last 2 * margin + 1 rows with `margin` columns more on
+    each side: row k of either is row k modulo their number.
     """
     rows, columns = depth.shape
-    n_rows, width = 2 * margin + 1, columns + 2 * margin
-    first = (pixels.shape[0] - rows) // 2 - margin
-    means = np.empty((len(ways), n_rows, width), np.uint16)
+    edge, width = margin + half + 1, columns + 2 * margin
+    lines = np.empty((2 * half + 2, columns + 2 * edge), np.uint16)
+    means = np.empty((len(ways), 2 * margin + 1, width), np.uint16)
     sums = np.empty((len(ways), 2, width + 2), np.uint32)
-    running = np.empty(pixels.shape[1], np.uint32)
-    for way, (dy, dx, half, _) in enumerate(ways):
+    running = np.empty(lines.shape[1], np.uint32)
+    for row in range(-edge, half - margin):
+        _fetch(plane, row, edge, lines)
+    for way, (dy, dx, half_way, _) in enumerate(ways):
         for x in range(width + 2 if dy else 0):
-            sums[way, 0, x] = _line_sum(pixels, first - 1, first - 1 + x, half, dx)
-    for row in range(rows + 2 * margin):
-        at = first + row
-        for way, (dy, dx, half, _) in enumerate(ways):
-            scale = np.uint32((1 << 20) // (2 * half + 1))
-            target = means[way, row % n_rows]
-            if dy == 0:
-                _mean_along(pixels[at], half, scale, running, target)
-                continue
-            before, after = sums[way, row % 2], sums[way, 1 - row % 2]
-            if dx != 0:
-                end = 0 if dx > 0 else width + 1
-                before[end] = _line_sum(pixels, at - 1, first - 1 + end, half, dx)
-            enter, leave = first + half * dx, first - (half + 1) * dx
-            _move_on(
-                pixels[at + half, enter : enter + width],
-                pixels[at - half - 1, leave : leave + width],
-                before[1 - dx : 1 - dx + width],
-                scale,
-                after[1 : 1 + width],
-                target,
-            )
+            sums[way, (-margin - 1) % 2, x] = _line_sum(lines, -margin - 1, half + x, half_way, dx)
+    for row in range(-margin, rows + margin):
+        _fetch(plane, row + half, edge, lines)
+        _mean_rows(lines, ways, row, sums, running, means)
         middle = row - margin
-        if middle < margin:
+        if middle < 0:
             continue
+        depth[middle] = 0
         for way, (dy, dx, _, offset) in enumerate(ways):
             down, right = dx * offset, -dy * offset
             _deepen(
-                means[way, middle % n_rows, margin : margin + columns],
-                means[way, (middle + down) % n_rows, margin + right : margin + right + columns],
-                means[way, (middle - down) % n_rows, margin - right : margin - right + columns],
-                depth[middle - margin],
+                means[way, middle % means.shape[1], margin : margin + columns],
+                means[way, (middle + down) % means.shape[1], margin + right : margin + right + columns],
+                means[way, (middle - down) % means.shape[1], margin - right : margin - right + columns],
+                depth[middle],
             )
 
 
@@ -131,30 +157,9 @@ def groove_depth(pixels: NDArray[np.uint16], half_px: int, offset_px: int) -> ND
     sides minus the line through the pixel, the largest of the four directions. Pixels are mirrored at the ends of
     the array. Support along y and x: `groove_reach`, along z none.
     """
-    depth = np.zeros(pixels.shape, np.uint16)
-    margin = max(offset_px, 1)
-    edge = margin + half_px + 1
-    _, ny, nx = pixels.shape
-    padded = np.empty((ny + 2 * edge, nx + 2 * edge), np.uint16)
+    depth = np.empty(pixels.shape, np.uint16)
     straight, diagonal = (half_px, offset_px), (diagonal_px(half_px), max(1, diagonal_px(offset_px)))
     ways = tuple((dy, dx, *(diagonal if dy and dx else straight)) for dy, dx in _DIRECTIONS)
-    for plane, target in zip(pixels, depth, strict=True):
-        _mirror(plane, edge, padded)
-        _groove_depth(padded, ways, margin, target)
+    for plane, target in zip(np.ascontiguousarray(pixels), depth, strict=True):
+        _groove_depth(plane, ways, half_px, max(offset_px, 1), target)
     return depth
-
-
-def _mirror(plane: NDArray[np.uint16], edge: int, padded: NDArray[np.uint16]) -> None:
-    """Copy a plane to the middle of one with `edge` pixels more on all sides, mirrored at the end pixels."""
-    ny, nx = plane.shape
-    rows, columns = _mirrored(ny, edge), _mirrored(nx, edge)
-    padded[:, edge : edge + nx] = plane[rows]
-    for side in (slice(0, edge), slice(nx + edge, nx + 2 * edge)):
-        padded[:, side] = padded[:, edge + columns[side]]
-
-
-def _mirrored(length: int, edge: int) -> NDArray[np.int64]:
-    """Indices -edge .. length + edge - 1, mirrored at both end pixels."""
-    period = max(1, 2 * (length - 1))
-    index = np.abs(np.arange(-edge, length + edge)) % period
-    return np.minimum(index, period - index) if length > 1 else np.zeros(index.size, np.int64)
