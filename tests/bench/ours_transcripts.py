@@ -17,7 +17,7 @@ def count(scratch: Path, million: int, order: str) -> dict[str, Any]:
     """Read, assign and count transcripts with integer genes; in random order, also write each one's cell."""
     if not _SCRIPT.exists():
         raise FileNotFoundError(f"{_SCRIPT.name} is not in this checkout")
-    command = [sys.executable, str(_SCRIPT), "--rows", str(million * 1_000_000), "--genes", "integer"]
+    command = [sys.executable, "-P", str(_SCRIPT), "--rows", str(million * 1_000_000), "--genes", "integer"]
     command += ["--order", "tiled" if order == "spatial" else "random"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -135,15 +135,15 @@ def _throughput(sizes: Sizes, repeats: int) -> list[Row]:
 def _statistics(sizes: Sizes) -> list[Row]:
     image = {"image": sizes.statistics}
     return [
-        Row("regionprops basic", "statistics:regionprops", {**image, "shape": False}),
-        Row("regionprops shape", "statistics:regionprops", {**image, "shape": True}),
-        Row("bincount", "statistics:scipy_sums", image),
-        Row("cp_measure", "statistics:cp_measure", {**image, "accelerated": False}, "blocks"),
-        Row("cp_measure numba", "statistics:cp_measure", {**image, "accelerated": True}, "blocks", 2),
-        Row("dask-image mean", "statistics:dask_image", image, "blocks"),
-        Row("bioimage-py morphology", "statistics:bioimage_regionprops", image, "blocks"),
-        Row("spatialdata aggregate", "statistics:spatialdata_aggregate", image, "sopa"),
-        Row("squidpy features", "statistics:squidpy_features", image, "sopa"),
+        Row("regionprops basic", "measuring:regionprops", {**image, "shape": False}),
+        Row("regionprops shape", "measuring:regionprops", {**image, "shape": True}),
+        Row("bincount", "measuring:scipy_sums", image),
+        Row("cp_measure", "measuring:cp_measure", {**image, "accelerated": False}, "blocks"),
+        Row("cp_measure numba", "measuring:cp_measure", {**image, "accelerated": True}, "blocks", 2),
+        Row("dask-image mean", "measuring:dask_image", image, "blocks"),
+        Row("bioimage-py morphology", "measuring:bioimage_regionprops", image, "blocks"),
+        Row("spatialdata aggregate", "measuring:spatialdata_aggregate", image, "sopa"),
+        Row("squidpy features", "measuring:squidpy_features", image, "sopa"),
     ]
 
 
