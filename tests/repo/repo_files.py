@@ -13,6 +13,9 @@ def texts() -> Iterator[tuple[Path, str]]:
     """Path relative to the root, and text, of every file of the project."""
     inside = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))]
     for path in [*sorted(ROOT.iterdir()), *inside]:
+        # In a work tree beside the repository, `.git` is a file that names a place.
+        if path.name == ".git":
+            continue
         if path.is_file() and "__pycache__" not in path.parts and path.suffix not in BINARY:
             yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
 
