@@ -46,6 +46,15 @@ def test_no_lattice_changes_nothing():
     assert to_pixels(field, values, (1, 1, 1), (1, 9, 9)) is values
 
 
+@pytest.mark.parametrize("lattice_px", [(1, 3, 2), (1, 2, 0), (1, 2 * MOST_PX, 1)])
+def test_bins_of_other_sizes_are_refused(lattice_px):
+    field, values = fields((1, 4, 4))
+    with pytest.raises(ValueError, match="powers of two"):
+        bin_means(field, lattice_px)
+    with pytest.raises(ValueError, match="powers of two"):
+        to_pixels(field, values, lattice_px, (1, 8, 8))
+
+
 @pytest.mark.parametrize("lattice_px", LATTICES)
 def test_the_brightest_image_does_not_overflow(lattice_px):
     field = np.full((2, 3, 3), 65535, np.uint16)

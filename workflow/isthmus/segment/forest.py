@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from isthmus.blocks.grid import Region, Triple
 from isthmus.blocks.kernel import kernel
+from isthmus.segment.neighbours import compare_row
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -139,24 +140,6 @@ def _image_index(flat: Int64, shape: Triple, origin: tuple[int, ...], image_shap
 
 
 @kernel
-def _compare(row: Any, step: int, best: Any, steps: Int32) -> None:
-    """Let three pixels of a row compete with the best so far of each place; of equals the later one wins.
-
-    `row` is two pixels longer than `best`, the values to beat, and `steps`, the flat steps to where they are. `step`
-    leads to the middle one of the three.
-    """
-    west, middle, east = np.int32(step - 1), np.int32(step), np.int32(step + 1)
-    for x in range(best.size):
-        high, way = best[x], steps[x]
-        way = west if row[x] >= high else way
-        high = max(high, row[x])
-        way = middle if row[x + 1] >= high else way
-        high = max(high, row[x + 1])
-        steps[x] = east if row[x + 2] >= high else way
-        best[x] = max(high, row[x + 2])
-
-
-@kernel
 def _climb(values: Any, margin: Any, row_steps: Int64, pointers: Int32) -> None:
     """Point each foreground pixel of the core to the largest of its neighbours, or mark it as a peak.
 
@@ -173,7 +156,7 @@ def _climb(values: Any, margin: Any, row_steps: Int64, pointers: Int32) -> None:
             target = pointers[z, y, mx : mx + n]
             best[:] = 0
             for step in row_steps:
-                _compare(flat[start + step - 1 : start + step + n + 1], step, best, target)
+                compare_row(flat[start + step - 1 : start + step + n + 1], step, best, target)
             here = flat[start : start + n]
             for x in range(n):
                 pointer = np.int32(-2 - start - x - target[x])
