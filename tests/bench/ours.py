@@ -37,6 +37,8 @@ PHASES = {
     "statistics": (
         "isthmus.quantify.measure:find_spans",
         "isthmus.quantify.measure:add_geometry",
+        "isthmus.quantify.measure:group_spans",
+        "isthmus.quantify.groups:Groups.values",
         "isthmus.quantify.measure:add_channel",
     ),
     "outlines": ("isthmus.quantify.block:outline_record",),

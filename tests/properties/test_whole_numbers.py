@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from isthmus.blocks.grid import Grid, pack_blocks
 from isthmus.image.pyramid import halve
+from isthmus.quantify.groups import group_spans
 from isthmus.quantify.grow import grow, growth_halo_px
 from isthmus.quantify.spans import find_spans
 from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
@@ -52,7 +53,8 @@ def test_sums_of_parts_are_sums_of_the_whole(shape, block_px, seed):
             sums = empty_sums(6, 1)
             spans = find_spans(part[0], part[1])
             add_geometry(sums, spans, write=write, image_shape=shape)
-            add_channel(sums, 0, part[2], spans)
+            groups = group_spans(spans, 6, part[0].shape[2])
+            add_channel(sums, 0, groups.values(part[2]), groups.offsets)
             names = ("shape", "bounds", "flags", "intensity", "extremes")
             records.append({"ids": np.arange(1, 7), **{name: getattr(sums, name) for name in names}})
         return merge_sums(records)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from isthmus.blocks.grid import Region
+from isthmus.quantify.groups import group_spans
 from isthmus.quantify.spans import find_spans
 from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
 from isthmus.tables.intensity import intensity_columns
@@ -21,7 +22,9 @@ def _table(values, nucleus, dtype=np.uint16):
     sums = empty_sums(1, 1)
     spans = find_spans(cells, nuclei)
     add_geometry(sums, spans, write=Region((0, 0, 0), cells.shape), image_shape=cells.shape)
-    add_channel(sums, 0, np.array(values, dtype=dtype).reshape(cells.shape), spans)
+    groups = group_spans(spans, 1, len(values))
+    pixels = np.array(values, dtype=dtype).reshape(cells.shape)
+    add_channel(sums, 0, groups.values(pixels), groups.offsets)
     merged = merge_sums([{"ids": np.array([5]), **{name: getattr(sums, name) for name in NAMES}}])
     return intensity_columns(merged, ["DAPI"], pd.Index(["s-5"]))
 

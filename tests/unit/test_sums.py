@@ -8,6 +8,7 @@ from skimage.measure import regionprops_table
 
 from isthmus.blocks.grid import Grid, Region
 from isthmus.image.affine import Affine
+from isthmus.quantify.groups import group_spans
 from isthmus.quantify.spans import find_spans
 from isthmus.quantify.sums import add_channel, add_geometry, empty_sums
 from isthmus.tables.intensity import intensity_columns
@@ -36,8 +37,10 @@ def _sums(cells, nuclei, channels=(), block_px=None):
         part, inner = (np.ascontiguousarray(labels[write.slices]) for labels in (cells, nuclei))
         sums, spans = empty_sums(int(cells.max()), len(channels)), find_spans(part, inner)
         add_geometry(sums, spans, write=write, image_shape=grid.shape)
+        groups = group_spans(spans, int(cells.max()), part.shape[2])
         for place, pixels in enumerate(channels):
-            add_channel(sums, place, np.ascontiguousarray(pixels[write.slices]), spans)
+            values = groups.values(np.ascontiguousarray(pixels[write.slices]))
+            add_channel(sums, place, values, groups.offsets)
         there = sums.shape[:, :, 0].sum(axis=1) > 0
         names = ("shape", "bounds", "flags", "intensity", "extremes")
         record = {name: getattr(sums, name)[there] for name in names}
@@ -182,7 +185,8 @@ def test_large_cells_far_from_the_origin_are_exact():
     spans = find_spans(cells, cells)
     add_geometry(sums, spans, write=write, image_shape=(1, 1 << 19, 1 << 19))
     pixels = np.full(cells.shape, 65_535, dtype=np.uint16)
-    add_channel(sums, 0, pixels, spans)
+    groups = group_spans(spans, 1, cells.shape[2])
+    add_channel(sums, 0, groups.values(pixels), groups.offsets)
     index = range(far, far + side)
     assert int(sums.shape[0, 0, 5]) == side * sum(i * i for i in index)
     assert int(sums.shape[0, 0, 9]) == sum(index) ** 2

@@ -27,8 +27,6 @@ INTENSITY_BOUNDS = ("min", "max")
 FLAGS = ("touches_seam", "touches_edge")
 
 _BIG = np.iinfo(np.int64).max
-_LEVELS = 5
-"""Windows of up to 16 pixels: few spans are longer."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +86,11 @@ def add_geometry(sums: PartialSums, spans: Spans, *, write: Region, image_shape:
 
 
 def add_channel(
-    sums: PartialSums, channel: int, pixels: npt.NDArray[np.unsignedinteger], spans: Spans
+    sums: PartialSums, channel: int, values: npt.NDArray[np.uint16], offsets: npt.NDArray[np.int64]
 ) -> None:
-    """Add one channel's pixels (z, y, x) of a block, of 8 or 16 bits."""
-    _channel(
-        pixels.reshape(-1, pixels.shape[2]),
-        spans.row,
-        spans.part,
-        spans.line,
-        spans.start,
-        spans.stop,
-        sums.intensity[:, channel].reshape(-1, 2),
-        sums.extremes[:, channel].reshape(-1, 2),
-    )
+    """Add one channel's values in a block, grouped; see quantify.groups."""
+    intensity, extremes = sums.intensity[:, channel], sums.extremes[:, channel]
+    _channel(values, offsets, intensity.reshape(-1, 2), extremes.reshape(-1, 2))
 
 
 @kernel
@@ -162,74 +152,21 @@ def _geometry(
 
 
 @kernel
-def _channel(
-    pixels: Any, row: Any, part: Any, line: Any, start: Any, stop: Any, intensity: Int64, extremes: Int64
-) -> None:
-    """Running sums of a line give the sums of its spans, and smallest values of 1, 2, 4 ... pixels their minima.
-
-    Differences of running sums are right although the sums themselves wrap around: a span has fewer than 2**32 pixels
-    of at most 16 bits.
-    """
-    n = pixels.shape[1]
-    total, squares = np.zeros(n + 1, np.uint64), np.zeros(n + 1, np.uint64)
-    lows, highs = np.empty((_LEVELS, n), pixels.dtype), np.empty((_LEVELS, n), pixels.dtype)
-    longest = 1 << (_LEVELS - 1)
-    level_of: Any = np.zeros(longest + 1, np.int64)
-    for k in range(2, longest + 1):
-        level_of[k] = level_of[k // 2] + 1
-    at = -1
-    for k in range(row.size):
-        if line[k] != at:
-            at = line[k]
-            _running_sums(pixels[at], total, squares)
-            _windows(pixels[at], lows, highs)
-        a, b = np.int64(start[k]), np.int64(stop[k])
-        level = level_of[min(b - a, longest)]
-        before_end = b - (1 << level)
-        low = np.int64(min(lows[level, a], lows[level, before_end]))
-        high = np.int64(max(highs[level, a], highs[level, before_end]))
-        if b - a > 2 * longest:
-            for i in range(a + longest, b - longest, longest):
-                low, high = min(low, np.int64(lows[level, i])), max(high, np.int64(highs[level, i]))
-        place = 2 * np.int64(row[k]) + np.int64(part[k])
-        sums, low_high = intensity[place], extremes[place]
-        sums[0] += np.int64(total[b] - total[a])
-        sums[1] += np.int64(squares[b] - squares[a])
-        low_high[0] = min(low_high[0], low)
-        low_high[1] = max(low_high[1], high)
-
-
-@kernel
-def _running_sums(values: Any, total: Any, squares: Any) -> None:
-    sum_so_far, squares_so_far = np.uint64(0), np.uint64(0)
-    for i in range(values.size):
-        value = np.uint32(values[i])
-        sum_so_far += np.uint64(value)
-        squares_so_far += np.uint64(np.uint32(value * value))
-        total[i + 1], squares[i + 1] = sum_so_far, squares_so_far
-
-
-@kernel
-def _windows(values: Any, lows: Any, highs: Any) -> None:
-    """lows[k, i], highs[k, i]: the smallest and the largest of the 2**k values from i on.
-
-    Written out, because with constant distances the compiler makes vectors of the loops.
-    """
-    n = values.size
-    low1, low2, low4, low8, low16 = lows[0], lows[1], lows[2], lows[3], lows[4]
-    high1, high2, high4, high8, high16 = highs[0], highs[1], highs[2], highs[3], highs[4]
-    for i in range(n):
-        low1[i] = values[i]
-        high1[i] = values[i]
-    for i in range(n - 1):
-        low2[i] = min(values[i], values[i + 1])
-        high2[i] = max(values[i], values[i + 1])
-    for i in range(n - 3):
-        low4[i] = min(low2[i], low2[i + 2])
-        high4[i] = max(high2[i], high2[i + 2])
-    for i in range(n - 7):
-        low8[i] = min(low4[i], low4[i + 4])
-        high8[i] = max(high4[i], high4[i + 4])
-    for i in range(n - 15):
-        low16[i] = min(low8[i], low8[i + 8])
-        high16[i] = max(high8[i], high8[i + 8])
+def _channel(values: Any, offsets: Int64, intensity: Int64, extremes: Int64) -> None:
+    """Two loops over a segment, each of which the compiler makes vectors of."""
+    for s in range(offsets.size - 1):
+        segment, sums, low_high = values[offsets[s] : offsets[s + 1]], intensity[s], extremes[s]
+        if segment.size == 0:
+            continue
+        total, squares = np.uint64(0), np.uint64(0)
+        for i in range(segment.size):
+            value = np.uint32(segment[i])
+            total += np.uint64(value)
+            squares += np.uint64(np.uint32(value * value))
+        low, high = segment[0], segment[0]
+        for i in range(segment.size):
+            low, high = min(low, segment[i]), max(high, segment[i])
+        sums[0] += np.int64(total)
+        sums[1] += np.int64(squares)
+        low_high[0] = min(low_high[0], np.int64(low))
+        low_high[1] = max(low_high[1], np.int64(high))

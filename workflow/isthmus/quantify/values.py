@@ -1,7 +1,6 @@
 """Sorted pixel values of instances, by compartment, and what is read off them: order statistics and entropy. Kernels.
 
-Values come as segments of one flat array: segment 2 * k is the nucleus of instance k, segment 2 * k + 1 its cytoplasm;
-segment s is values[offsets[s] : offsets[s + 1]].
+Values come as segments, two an instance; see quantify.groups.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.kernel import kernel
-from isthmus.quantify.spans import Spans
 
 UInt16 = npt.NDArray[np.uint16]
 Int64 = npt.NDArray[np.int64]
@@ -23,49 +21,17 @@ MILLI_OF_ALL = 100_000
 """A percentile is given in thousandths of a per cent: whole numbers decide between two values."""
 
 
-def sorted_values(
-    pixels: npt.NDArray[np.unsignedinteger], spans: Spans, order: npt.NDArray[np.int32], first: Int64
-) -> tuple[UInt16, Int64]:
-    """Sorted values of every instance of a block; order and first are those of `Spans.by_instance`.
-
-    Returns
-    -------
-    values, offsets
-        Segments, two an instance.
-    """
-    lines = pixels.reshape(-1, pixels.shape[2])
-    return _sorted_values(lines, spans.part, spans.line, spans.start, spans.stop, order, first)
-
-
 @kernel
-def _sorted_values(
-    pixels: Any, part: Any, line: Any, start: Any, stop: Any, order: Any, first: Int64
-) -> tuple[UInt16, Int64]:
-    n_instances = first.size - 1
-    offsets = np.zeros(2 * n_instances + 1, np.int64)
-    for k in range(n_instances):
-        for place in range(first[k], first[k + 1]):
-            span = order[place]
-            offsets[2 * k + part[span] + 1] += stop[span] - start[span]
+def sort_segments(values: UInt16, offsets: Int64, wanted: npt.NDArray[np.bool_]) -> None:
+    """Sort the two segments of each instance that is wanted (instances,), in place."""
     longest = 0
-    for s in range(2 * n_instances):
-        longest = max(longest, offsets[s + 1])
-        offsets[s + 1] += offsets[s]
-    values = np.empty(offsets[-1], np.uint16)
+    for s in range(offsets.size - 1):
+        longest = max(longest, offsets[s + 1] - offsets[s])
     spare = np.empty(longest, np.uint16)
-    for k in range(n_instances):
-        at = offsets[2 * k : 2 * k + 2].copy()
-        for place in range(first[k], first[k + 1]):
-            span = order[place]
-            row = pixels[line[span]]
-            there = at[part[span]]
-            for i in range(start[span], stop[span]):
-                values[there] = row[i]
-                there += 1
-            at[part[span]] = there
-        for s in range(2 * k, 2 * k + 2):
-            sort_values(values[offsets[s] : offsets[s + 1]], spare)
-    return values, offsets
+    for k in range(wanted.size):
+        if wanted[k]:
+            for s in range(2 * k, 2 * k + 2):
+                sort_values(values[offsets[s] : offsets[s + 1]], spare)
 
 
 @kernel

@@ -9,7 +9,7 @@ from isthmus.quantify.counts import warm_counts
 from isthmus.quantify.grow import grow
 from isthmus.quantify.measure import Instances, Measures, measure
 from isthmus.quantify.outline_record import outline_record
-from isthmus.quantify.values import join_counts
+from isthmus.quantify.values import join_counts, order_statistics
 
 
 def warm() -> None:
@@ -26,7 +26,8 @@ def warm() -> None:
         measure(instances, [np.ones((1, 8, 8), dtype=dtype)] * 2, 2, Measures())
     # What build_table does with cells that blocks could not finish.
     piece = np.zeros(1, dtype=np.int64), np.array([[0, 1]], dtype=np.int64)
-    join_counts(*piece, np.ones(1, dtype=np.uint16), np.ones(1, dtype=np.int32), 2)
+    values, offsets = join_counts(*piece, np.ones(1, dtype=np.uint16), np.ones(1, dtype=np.int32), 2)
+    order_statistics(values, offsets, Measures().milli)
     warm_counts(cells, nuclei)
 
 
