@@ -7,7 +7,8 @@ import pytest
 from oracle import cut_labels, cut_records, oracle_labels
 
 from isthmus.blocks.grid import Region
-from isthmus.segment.forest import ball_offsets, grow_forest, margin_px, row_offsets
+from isthmus.segment import forest
+from isthmus.segment.forest import _follow, ball_offsets, grow_forest, margin_px, row_offsets
 
 NO_MERGE = (0.0, 0.0, 0.0)
 
@@ -146,3 +147,21 @@ def test_the_ball_holds_its_surface(radius, n):
     assert offsets.size == n
     assert (np.sort(offsets) == offsets).all()
     assert np.array_equal(np.sort(-offsets), offsets)
+
+
+@pytest.mark.parametrize("pointers", [[-2, 0], [-3, -2, 0], [1, -4, -5, -3]])
+def test_pointers_in_a_circle_are_told_and_not_followed_for_ever(pointers):
+    labels = np.array(pointers, np.int32)
+    assert _follow(labels, 1, np.empty(labels.size, np.int64)) == -1
+
+
+def test_the_longest_path_that_there_can_be_is_no_circle():
+    labels = np.array([-3, -4, -5, 1], np.int32)
+    assert _follow(labels, 1, np.empty(4, np.int64)) == 0
+    assert labels.tolist() == [1, 1, 1, 1]
+
+
+def test_a_block_whose_pointers_run_in_a_circle_is_an_error(monkeypatch):
+    monkeypatch.setattr(forest, "_follow", lambda *_: -1)
+    with pytest.raises(RuntimeError, match="run in a circle"):
+        _whole(np.ones((1, 3, 3), np.uint16))

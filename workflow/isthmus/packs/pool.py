@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from isthmus.packs.memory import keep_freed_memory
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -142,6 +144,7 @@ def _kill(pool: ProcessPoolExecutor) -> None:
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    keep_freed_memory()
     die_with_parent()
 
 

@@ -101,7 +101,10 @@ def grow_forest(
     n_roots = _settle_peaks(padded.reshape(-1), peaks, ball_offsets(shape, merge_radius_px), flat_labels)
     flat_roots = peaks[flat_labels[peaks] > 0]
     flat_exits = np.empty(flat_labels.size - write.size, np.int64)
-    flat_exits = flat_exits[: _follow(flat_labels, n_roots, flat_exits)].copy()
+    n_exits = _follow(flat_labels, n_roots, flat_exits)
+    if n_exits < 0:
+        raise RuntimeError(f"pointers of the block at {write.start} run in a circle")
+    flat_exits = flat_exits[:n_exits].copy()
     origin = tuple(w - m for w, m in zip(write.start, margin, strict=True))
     return (
         np.ascontiguousarray(labels[core]),
@@ -192,6 +195,7 @@ def _settle_peaks(values: Any, peaks: Int64, ball: Int64, labels: Int32) -> int:
 def _follow(labels: Int32, n_roots: int, exits: Int64) -> int:
     """Label the pixels of all paths with their root or exit; returns the number of exits.
 
+    Pointers rise, so no path is longer than there are pixels; -1 if one is, for then they are wrong.
     Indices are unsigned: numba looks for negative ones otherwise, at every step.
     """
     n_exits = 0
@@ -200,9 +204,13 @@ def _follow(labels: Int32, n_roots: int, exits: Int64) -> int:
         if label >= _OUTSIDE:
             continue
         at = np.uint64(i)
+        left = labels.size
         while label < _OUTSIDE:
             at = np.uint64(-2 - label)
             label = labels[at]
+            left -= 1
+            if left < 0:
+                return -1
         if label == _OUTSIDE:
             exits[n_exits] = at
             n_exits += 1
