@@ -60,6 +60,14 @@ def _classify(smooth: Any, windows: Any, levels: Any, inside: Any, fillable: Any
         fillable[n] = above and signal > hole_share * around
 
 
+@kernel
+def _fill_holes(enclosed: Any, fillable: Any, field: Any) -> None:
+    """Put enclosed pixels that may fill a hole inside. Flat arrays."""
+    for n in range(field.size):
+        is_hole = enclosed[n] & fillable[n] & (field[n] <= np.uint16(INSIDE))
+        field[n] = np.uint16(65535) if is_hole else field[n]
+
+
 def find_foreground(tones: NDArray[np.uint16], parameters: BasinsParameters) -> NDArray[np.uint16]:
     """How much a bin is in a nucleus, 0 to 65535: above the floor and its surroundings, outline smoothed, holes filled.
 
@@ -73,8 +81,8 @@ def find_foreground(tones: NDArray[np.uint16], parameters: BasinsParameters) -> 
     levels = tuple(np.int32(v) for v in (p.tone_background, p.tone_floor, p.local_share, p.hole_share))
     _classify(smooth.reshape(-1), windows, levels, inside.reshape(-1), fillable.reshape(-1))
     field = gaussian_blur(inside, p.outline)
-    outline = field > INSIDE
-    field[enclosed_pixels(outline, p.hole_px) & fillable & ~outline] = 65535
+    enclosed = enclosed_pixels(field > INSIDE, p.hole_px)
+    _fill_holes(enclosed.reshape(-1), fillable.reshape(-1), field.reshape(-1))
     return field
 
 
@@ -110,6 +118,14 @@ def find_cores(
     return cores
 
 
+@kernel
+def _raise_foreground(foreground: Any, heights: Any) -> None:
+    """At least 1 in the foreground, 0 elsewhere. Flat arrays."""
+    for n in range(heights.size):
+        height = max(heights[n], np.uint16(1))
+        heights[n] = height if foreground[n] else np.uint16(0)
+
+
 def landscape(pixels: NDArray[np.uint16], parameters: BasinsParameters) -> NDArray[np.uint32]:
     """Landscape of a read region (z, y, x), 0 = background; its faces are mirrored like image edges."""
     p = parameters
@@ -121,8 +137,7 @@ def landscape(pixels: NDArray[np.uint16], parameters: BasinsParameters) -> NDArr
     foreground = field > INSIDE
     squared = clipped_distance(find_cores(tones, foreground, p), p.step, p.distance_limit)
     heights = gaussian_blur(look_up(_height_table(p.distance_limit), squared), p.distance_smoothing)
-    np.maximum(heights, 1, out=heights)
-    heights *= foreground
+    _raise_foreground(foreground.reshape(-1), heights.reshape(-1))
     values = bridge_saddles(heights, p.neck_share, p.neck_px)
     z, y, x = pixels.shape
     return to_pixels(field, values, p.lattice_px, (z, y, x))
