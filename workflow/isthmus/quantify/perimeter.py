@@ -74,27 +74,44 @@ def _border_kinds(
             label = middle[x]
             inside = (up[x] == label) & (down[x] == label) & (before[x] == label) & (after[x] == label)
             target[x] = 0 if inside else label
-    places = np.empty(nx + 1, np.int32)
+    first, last = window[2], window[3]
+    n = last - first
+    codes, places = np.empty(n, np.int32), np.empty(n + 1, np.int32)
     for y in range(window[0], window[1]):
-        line, above, below = border[y + 1], border[y], border[y + 2]
-        n = 0
-        for x in range(window[2], window[3]):
-            places[n] = x
-            n += line[x + 1] > 0
-        for k in range(n):
-            x = places[k] + 1
-            label = line[x]
-            code = 1 + 2 * (
-                np.int64(line[x - 1] == label)
-                + np.int64(line[x + 1] == label)
-                + np.int64(above[x] == label)
-                + np.int64(below[x] == label)
-            )
-            code += 10 * (
-                np.int64(above[x - 1] == label)
-                + np.int64(above[x + 1] == label)
-                + np.int64(below[x - 1] == label)
-                + np.int64(below[x + 1] == label)
-            )
-            counts[label - 1, kinds[code]] += 1
+        above, line, below = (
+            border[y][first : last + 2],
+            border[y + 1][first : last + 2],
+            border[y + 2][first : last + 2],
+        )
+        here = line[1 : n + 1]
+        # For all pixels, without a branch: the compiler makes vectors of it.
+        _count_beside(here, line[:n], line[2:], above[1 : n + 1], below[1 : n + 1], codes)
+        _count_at_corners(here, above[:n], above[2:], below[:n], below[2:], codes)
+        n_places = 0
+        for x in range(n):
+            places[n_places] = x
+            n_places += here[x] > 0
+        for k in range(n_places):
+            x = places[k]
+            counts[here[x] - 1, kinds[codes[x]]] += 1
     return counts[:, :3].copy()
+
+
+@kernel
+def _count_beside(here: Int32, one: Int32, two: Int32, three: Int32, four: Int32, codes: Int32) -> None:
+    """Set 1 + 2 * (how many of four neighbours have the same label)."""
+    for x in range(codes.size):
+        label = here[x]
+        same = np.int32(one[x] == label) + np.int32(two[x] == label)
+        same += np.int32(three[x] == label) + np.int32(four[x] == label)
+        codes[x] = 1 + 2 * same
+
+
+@kernel
+def _count_at_corners(here: Int32, one: Int32, two: Int32, three: Int32, four: Int32, codes: Int32) -> None:
+    """Add 10 * (how many of four neighbours have the same label)."""
+    for x in range(codes.size):
+        label = here[x]
+        same = np.int32(one[x] == label) + np.int32(two[x] == label)
+        same += np.int32(three[x] == label) + np.int32(four[x] == label)
+        codes[x] += 10 * same
