@@ -19,6 +19,7 @@ from isthmus.quantify.grow import grow, growth_halo_px
 from isthmus.quantify.guide import Guide, grow_guided
 from isthmus.quantify.measure import MEDIANS, Instances, Measures, image_margin_px, margin_px, measure
 from isthmus.quantify.outline_record import outline_record
+from isthmus.quantify.relabel import relabel
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -133,7 +134,7 @@ def _final_nuclei(job: QuantifyJob, index: int, read: Region) -> tuple[Int32, In
             continue
         number = np.zeros(final.size + 1, dtype=np.int32)
         number[1:][kept] = np.searchsorted(ids, final[kept]) + 1
-        nuclei[shared.within(read)] = number[local.read(shared)]
+        nuclei[shared.within(read)] = relabel(local.read(shared), number)
         if block.index == index:
             alone[number[1:][kept] - 1] = lookup.alone(index)[kept]
     return nuclei, ids, alone
@@ -144,5 +145,5 @@ def _write_labels(path: Path, write: Region, numbers: Int32, ids: Int64, is_volu
     level = Level.open(path, is_volume=is_volume, has_channels=False, mode="r+")
     dtype = level.array.dtype
     final = np.concatenate([np.zeros(1, dtype=dtype), ids.astype(dtype)])
-    level.write(write, final[numbers])
+    level.write(write, relabel(numbers, final))
     return level.shard_file(write)
