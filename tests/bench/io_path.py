@@ -35,6 +35,7 @@ from isthmus.image.affine import Affine
 from isthmus.image.ome_zarr import Level, create_level, write_image_metadata
 from isthmus.launch.run import Run
 from isthmus.packs.journal import WrittenFile
+from isthmus.packs.memory import keep_freed_memory
 from isthmus.quantify.block import quantify_block
 from isthmus.segment.block import compute_function
 from isthmus.segment.record import BlockRecord
@@ -146,6 +147,7 @@ def run_steps(folder: Path, mpix: float) -> dict[str, float]:
 
 def profile_blocks(folder: Path, n_blocks: int) -> None:
     """Where the time of blocks goes, in this process."""
+    keep_freed_memory()  # as a worker does
     spent: dict[str, float] = defaultdict(float)
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
