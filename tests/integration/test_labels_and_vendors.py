@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import compare
@@ -59,8 +60,14 @@ def test_imported_labels_keep_their_ids_and_are_grown(tmp_path: Path) -> None:
     tifffile.imwrite(folder / "labels.tif", given, tile=(128, 128), compression="zlib")
     options = {"segmentation": {"method": "labels"}, "execution": {"block_px": 256, "packs": 2}}
     study = Study(folder, [{**row, "labels": "labels.tif"}], options)
-    ended = study.run(until=["a/cells.h5ad"])
+    ended = study.run(until=["a/cells.h5ad", "a/seams.json"])
     assert ended.code == 0, ended.text
+    certificate = json.loads((study.results / "a" / "seams.json").read_text())
+    assert certificate["differing_pixels"] == 0
+    assert certificate["windows"]
+    assert not certificate["skipped"]
+    assert certificate["method"] == "labels"
+    assert "imported label image" in certificate["statement"]
     nuclei, cells = compare.labels(study.results, "nuclei"), compare.labels(study.results, "cells")
     assert np.array_equal(nuclei, given)
     assert np.array_equal(cells, grown_by_hand(given, 3.0 / PIXEL_SIZE_UM))

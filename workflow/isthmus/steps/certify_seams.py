@@ -41,11 +41,7 @@ def certify_seams(job: Job) -> None:
     # Nobody picks it: it follows from what is certified.
     seed = int(job.digest, 16) % 2**32
     seam_ids, seam_blocks = _cells_at_seams(job)
-    work = UncutJob(
-        segment_job(job),
-        quantify_job(job),
-        min_area_px(settings.segmentation, spacing_um=job.sample.spacing_um, is_volume=grid.shape[0] > 1),
-    )
+    work = uncut_job(job)
     cells = work.quantify.cells
     windows = choose_windows(
         grid,
@@ -69,6 +65,18 @@ def certify_seams(job: Job) -> None:
         else _NO_SEAMS,
     }
     _settle(job, record)
+
+
+def uncut_job(job: Job) -> UncutJob:
+    """What the blocks were computed with. Imported labels know no smallest nucleus."""
+    segment, smallest = segment_job(job), 1
+    if not isinstance(segment, ImportJob):
+        smallest = min_area_px(
+            settings_of(job.plan).segmentation,
+            spacing_um=job.sample.spacing_um,
+            is_volume=job.sample.grid.shape[0] > 1,
+        )
+    return UncutJob(segment, quantify_job(job), smallest)
 
 
 def _settle(job: Job, record: Mapping[str, Any]) -> None:
