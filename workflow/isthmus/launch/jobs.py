@@ -54,15 +54,21 @@ class JobState:
 
 
 def planned_jobs(plan: RunPlan) -> Iterator[tuple[str, str, str]]:
-    """(rule, sample, pack) of every job of a run from nothing, in the order of the steps."""
+    """(rule, sample, pack) of every job of a run from nothing, in the order of the steps.
+
+    A plan of an earlier version lacks the rules that there were not yet: they have no jobs.
+    """
     for rule in PER_SAMPLE:
         for sample, of in plan.samples.items():
+            if rule not in plan.rules or rule not in of.digests:
+                continue
             if rule == "import_transcripts" and not of.has_points:
                 continue
             for pack in plan.packs(sample) if rule in IN_PACKS else [""]:
                 yield rule, sample, pack
     for rule in PER_RUN:
-        yield rule, "", ""
+        if rule in plan.rules and rule in plan.cohort:
+            yield rule, "", ""
 
 
 def job_states(plan: RunPlan, paths: RunPaths, *, since: float = 0.0) -> list[JobState]:
