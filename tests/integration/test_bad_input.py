@@ -172,6 +172,10 @@ def test_unknown_key(study, refused) -> None:
         ("image.region_um=[0, 0, 1]", ("image.region_um",)),
         ("image.region_um=[0, 0, 10, 10]", ("image.region_um", "does not touch")),
         ("segmentation.basins.channel=GFP", ("GFP", "DAPI", "membrane", "sample a")),
+        (
+            "cells.guide.channel=membrame",
+            ("cells.guide.channel", "membrame", "DAPI", "'membrane'", "sample a"),
+        ),
         ("quantification.channels=[DAPI, CD45]", ("CD45", "DAPI", "membrane", "sample a")),
         ("analysis.annotation.reference=none.csv", ("analysis.annotation.reference", "none.csv")),
         ("segmentation.method=labels", ("sample a", "labels")),

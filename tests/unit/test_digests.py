@@ -56,8 +56,8 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "segmentation.basins.min_area_um2": (11.0, ("stitch_labels",)),
     "cells.expand_um": (6.0, ("quantify_pack",)),
     "cells.guide.channel": ("CD3", ("quantify_pack",)),
-    "cells.guide.kind": ("cytoplasm", ("quantify_pack",)),
-    "cells.guide.weight": (1.0, ("quantify_pack",)),
+    "cells.guide.kind": ("cytoplasm", NOTHING),  # no channel guides growth in these settings
+    "cells.guide.weight": (1.0, NOTHING),
     "quantification.channels": (("CD3",), ("quantify_pack",)),
     "quantification.percentiles": ((5.0,), ("quantify_pack",)),
     "quantification.texture": (True, ("quantify_pack",)),
@@ -169,6 +169,24 @@ def test_options_of_a_method_not_chosen_change_nothing():
         if path.startswith("segmentation.basins."):
             other = _settings(**{"segmentation.method": "labels", path: value})
             assert _changed(_digests(labels), _digests(other)) == set(), path
+
+
+@pytest.mark.parametrize("name", ["kind", "weight"])
+def test_how_a_channel_guides_growth_matters_once_one_does(name):
+    path = f"cells.guide.{name}"
+    guided = {"cells.guide.channel": "CD3"}
+    other = _settings(**guided, **{path: OPTIONS[path][0]})
+    assert _changed(_digests(_settings(**guided)), _digests(other)) == _after(("quantify_pack",))
+
+
+@pytest.mark.parametrize(("method", "matters"), [("basins", False), ("toy", True)])
+def test_presets_are_those_of_basins(method, matters):
+    made = []
+    for preset in ("one", "other"):
+        settings = _settings()
+        settings["segmentation"] |= {"method": method, method: {"preset": preset}}
+        made.append(_digests(settings)["segment_pack"])
+    assert (made[0] != made[1]) is matters
 
 
 @pytest.mark.parametrize(

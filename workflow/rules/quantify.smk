@@ -7,6 +7,7 @@ rule quantify_pack:
         # local labels may have been removed with these after an earlier run
         segmented=packs_of("segment_pack"),
         points=points_of,
+        histograms="<results>/work/{sample}/histograms.npz",
     output:
         record="<results>/work/{sample}/quantify_pack/{pack}.json",
     log:
@@ -68,6 +69,7 @@ rule certify_seams:
 rule build_table:
     input:
         packs=packs_of("quantify_pack"),
+        histograms="<results>/work/{sample}/histograms.npz",
     output:
         table="<results>/work/{sample}/table.h5ad",
         numbers="<results>/work/{sample}/build_table.json",

@@ -10,7 +10,7 @@ from isthmus.plan.identity import files_digest
 from isthmus.plan.make import SampleInput
 from isthmus.readers.registry import read_sample
 from isthmus.segment.methods import channel_index
-from isthmus.steps.quantify_pack import measured_channels
+from isthmus.steps.quantify_pack import guide_channel, measured_channels
 
 
 def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
@@ -59,6 +59,7 @@ def _describe(sample: Sample, parts: SampleParts) -> SampleInput:
 def _check_channels(settings: Settings, image: ImagePart, sample: Sample) -> None:
     try:
         measured_channels(image.header.channels, settings.quantification.channels)
+        guide_channel(image.header.channels, settings.cells.guide)
         if settings.segmentation.method != "labels":
             channel_index(settings.segmentation, image.header.channels)
     except UserError as error:

@@ -59,7 +59,8 @@ def sample_digests(
     segmentation = settings["segmentation"]
     method = segmentation["method"]
     options = dict(segmentation.get(method) or {})
-    options.pop("preset", None)  # The other options hold what it stands for.
+    if method == "basins":
+        del options["preset"]  # The other options hold what it stands for.
     stitching = {name: options.pop(name) for name in STITCH_OPTIONS if name in options}
     place = {key: geometry[key] for key in ("affine", "z_step_um")}
 
@@ -85,13 +86,19 @@ def sample_digests(
         points = add("import_transcripts", inputs["transcripts"], geometry["window"], place)
     measured = dict(settings["quantification"])
     controls = measured.pop("control_patterns")
-    quantify = add("quantify_pack", stitch, image, points, settings["cells"], measured)
+    quantify = add("quantify_pack", stitch, image, points, _cells_read(settings["cells"]), measured)
     add("build_pyramid", quantify, place)
     add("build_outlines", quantify, place)
     add("certify_seams", quantify, settings["execution"]["certificate_windows"])
     table = add("build_table", quantify, controls, place, dict(sheet))
     add("assess_quality", table, settings["analysis"]["quality"])
     return made
+
+
+def _cells_read(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of cells that are read: how a channel guides growth matters only if one does."""
+    guide = cells["guide"]
+    return {**cells, "guide": guide if guide["channel"] is not None else None}
 
 
 def cohort_digests(

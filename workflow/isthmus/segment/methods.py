@@ -7,7 +7,7 @@ from importlib import import_module
 from math import ceil, pi, sqrt
 
 from isthmus.config.segmentation import LandscapeOptions, SegmentationOptions
-from isthmus.errors import UserError, did_you_mean
+from isthmus.image.channels import find_channel
 from isthmus.image.survey import ChannelSurvey
 from isthmus.segment.method import LandscapeMethod, MakeLandscapeMethod
 
@@ -50,13 +50,7 @@ def channel_index(options: SegmentationOptions, channels: Sequence[str]) -> int:
     channel = _chosen(options).channel
     if channel is None:
         return 0
-    if channel not in channels:
-        raise UserError(
-            where=f"segmentation.{options.method}.channel",
-            found=f"the image has no channel '{channel}' (it has {', '.join(channels)})",
-            do=did_you_mean(channel, channels),
-        )
-    return list(channels).index(channel)
+    return find_channel(f"segmentation.{options.method}.channel", channel, channels)
 
 
 def min_area_px(

@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from isthmus.config.models import QuantificationOptions
-from isthmus.errors import UserError, did_you_mean
+from isthmus.config.models import GuideOptions, QuantificationOptions
+from isthmus.image.channels import find_channel
 from isthmus.image.survey import ChannelSurvey
 from isthmus.packs.journal import Journal, WrittenFile
 from isthmus.packs.runner import run_pack
@@ -52,18 +52,14 @@ def measured_channels(channels: tuple[str, ...], wanted: tuple[str, ...] | None)
     """Indices of the channels to measure; None for all."""
     if wanted is None:
         return tuple(range(len(channels)))
-    return tuple(channel_index("quantification.channels", name, channels) for name in wanted)
+    return tuple(find_channel("quantification.channels", name, channels) for name in wanted)
 
 
-def channel_index(where: str, name: str, channels: tuple[str, ...]) -> int:
-    """Index of the channel that an option names; UserError if the image has none of this name."""
-    if name not in channels:
-        raise UserError(
-            where=where,
-            found=f"the image has no channel '{name}' (it has {', '.join(channels)})",
-            do=did_you_mean(name, channels),
-        )
-    return channels.index(name)
+def guide_channel(channels: tuple[str, ...], options: GuideOptions) -> int | None:
+    """Index of the channel that guides growth; None for none."""
+    if options.channel is None:
+        return None
+    return find_channel("cells.guide.channel", options.channel, channels)
 
 
 def measures_of(options: QuantificationOptions) -> Measures:
@@ -73,10 +69,10 @@ def measures_of(options: QuantificationOptions) -> Measures:
 
 def _guide(job: Job) -> Guide | None:
     """The channel that guides growth: dark is its background, bright what one pixel in a hundred passes."""
-    options, channels = settings_of(job.plan).cells.guide, job.sample.channels
-    if options.channel is None:
+    options = settings_of(job.plan).cells.guide
+    channel = guide_channel(job.sample.channels, options)
+    if channel is None:
         return None
-    channel = channel_index("cells.guide.channel", options.channel, channels)
     with np.load(job.sample_paths.histograms) as stored:
         survey = ChannelSurvey(stored["histograms"][channel])
     weight_milli = round(1000 * options.weight)
