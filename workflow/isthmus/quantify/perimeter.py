@@ -8,6 +8,8 @@ over blocks.
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +20,7 @@ Int32 = npt.NDArray[np.int32]
 MARGIN_PX = 2
 """A border pixel's kind depends on the border pixels around it, and theirs on the pixels around them."""
 
-WEIGHTS = (1.0, 2**0.5, (1 + 2**0.5) / 2)
+WEIGHTS = (1.0, sqrt(2), (1 + sqrt(2)) / 2)
 """What a border pixel of each kind adds."""
 
 _NO_KIND = 3

@@ -5,13 +5,13 @@ Values come as segments, two an instance; see quantify.groups.
 
 from __future__ import annotations
 
-from math import log2
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.kernel import kernel
+from isthmus.quantify.logarithm import log2_of
 
 UInt16 = npt.NDArray[np.uint16]
 Int64 = npt.NDArray[np.int64]
@@ -157,8 +157,8 @@ def _entropy(one: UInt16, other: UInt16) -> float:
         while j < other.size and other[j] == value:
             j += 1
             count += 1
-        total += count * log2(count)
-    return max(0.0, log2(n) - total / n)
+        total += count * log2_of(count)
+    return max(0.0, log2_of(n) - total / n)
 
 
 @kernel

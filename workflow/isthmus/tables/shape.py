@@ -5,6 +5,7 @@ Definitions are those of scikit-image's regionprops, where a pixel counts as a p
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from isthmus.image.affine import Affine
 from isthmus.quantify.perimeter import WEIGHTS
 from isthmus.quantify.sums import BOUNDS, SHAPE_SUMS
 from isthmus.tables.complete import Completed
+from isthmus.tables.elementary import angle, cube_root, eigenvalues
 from isthmus.tables.merge import CellSums
 
 Float64 = npt.NDArray[np.float64]
@@ -43,8 +45,8 @@ def ellipse(shape: Int64, pixel_size_um: tuple[float, float]) -> dict[str, Float
     """
     n = shape[:, _AT["n"]]
     size_y, size_x = pixel_size_um
-    yy = _variance(shape, "yy", "y", "y", n) * size_y**2
-    xx = _variance(shape, "xx", "x", "x", n) * size_x**2
+    yy = _variance(shape, "yy", "y", "y", n) * (size_y * size_y)
+    xx = _variance(shape, "xx", "x", "x", n) * (size_x * size_x)
     yx = _variance(shape, "yx", "y", "x", n) * size_y * size_x
     middle, spread = (yy + xx) / 2, np.sqrt(((yy - xx) / 2) ** 2 + yx**2)
     large, small = middle + spread, np.maximum(middle - spread, 0)
@@ -52,7 +54,7 @@ def ellipse(shape: Int64, pixel_size_um: tuple[float, float]) -> dict[str, Float
         "major_axis_um": 4 * np.sqrt(large),
         "minor_axis_um": 4 * np.sqrt(small),
         "eccentricity": np.sqrt(np.clip(1 - small / np.where(large > 0, large, 1), 0, 1)) * (large > 0),
-        "orientation_rad": 0.5 * np.arctan2(2 * yx, yy - xx),
+        "orientation_rad": 0.5 * angle(2 * yx, yy - xx),
     }
 
 
@@ -64,7 +66,7 @@ def ellipsoid(shape: Int64, spacing_um: tuple[float, float, float]) -> dict[str,
         for j, b in enumerate("zyx"[i:], start=i):
             product = _variance(shape, a + b, a, b, n) * spacing_um[i] * spacing_um[j]
             moments[:, i, j] = moments[:, j, i] = product
-    spread = np.maximum(np.linalg.eigvalsh(moments), 0) if n.size else np.zeros((0, 3))
+    spread = np.maximum(eigenvalues(moments), 0)
     return {
         "major_axis_um": 2 * np.sqrt(5 * spread[:, 2]),
         "minor_axis_um": 2 * np.sqrt(5 * spread[:, 0]),
@@ -105,13 +107,19 @@ def shape_columns(
         }
         if sums.border is not None:
             # In pixels the perimeter is scikit-image's; a pixel that is no square counts with its middle size.
-            size_um = affine.pixel_area_um2**0.5
-            perimeter = sums.border[:, at] @ np.array(WEIGHTS) * size_um
+            perimeter = _perimeter_px(sums.border[:, at]) * sqrt(affine.pixel_area_um2)
             columns[f"perimeter_um_{part}"] = np.where(there, perimeter, np.nan)
         if completed is not None and completed.convex is not None:
             convex = np.maximum(completed.convex[:, at], 1)
             columns[f"solidity_{part}"] = np.where(there, sums_of[:, _AT["n"]] / convex, np.nan)
     return pd.DataFrame(columns, index=index)
+
+
+def _perimeter_px(border: Int64) -> Float64:
+    """Perimeters from counts of border patterns (cells, kinds). BLAS would add the products in an order of its own."""
+    straight, diagonal, mixed = (border[:, k] * weight for k, weight in enumerate(WEIGHTS))
+    perimeter: Float64 = straight + diagonal + mixed
+    return perimeter
 
 
 def _measures(
@@ -126,7 +134,7 @@ def _measures(
     found |= {f"centroid_{axis}_um": centroid[:, k] for k, axis in enumerate(reversed(axes))}
     if is_volume:
         found |= ellipsoid(shape, (z_step_um, *affine.pixel_size_um))
-        found["equivalent_diameter_um"] = np.cbrt(6 * size / np.pi)
+        found["equivalent_diameter_um"] = cube_root(6 * size / np.pi)
     else:
         found |= ellipse(shape, affine.pixel_size_um)
         found["equivalent_diameter_um"] = np.sqrt(4 * size / np.pi)
