@@ -18,18 +18,18 @@ from tissue_sample import ORIGIN_UM, PIXEL_SIZE_UM, SHAPE, TISSUE, image_of, tra
 
 from isthmus.blocks.grid import Region
 
-LARGE = 1_000_000
+LARGE = 2**41 + 1
 
 
 def oracle_labels() -> np.ndarray:
-    """True nuclei with ids that have gaps and pass 16 bits, one object across six blocks, one in two parts."""
+    """True nuclei with ids that have gaps and pass 32 bits, one object across six blocks, one in two parts."""
     truth = TISSUE.truth(Region((0, 0, 0), (1, *SHAPE)))
     if truth.ndim == 3:
         truth = truth[0]
     truth[300:330, 60:700] = LARGE
     truth[10:20, 850:860] = 7
     truth[500:540, 250:262] = 7
-    return truth.astype(np.uint32)
+    return truth.astype(np.uint64)
 
 
 def grown_by_hand(nuclei: np.ndarray, expand_px: float) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_imported_labels_keep_their_ids_and_are_grown(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     row = write_sample(folder)
     given = oracle_labels()
-    assert given.max() > 65_535
+    assert given.max() > 2**32
     tifffile.imwrite(folder / "labels.tif", given, tile=(128, 128), compression="zlib")
     options = {"segmentation": {"method": "labels"}, "execution": {"block_px": 256, "packs": 2}}
     study = Study(folder, [{**row, "labels": "labels.tif"}], options)

@@ -300,3 +300,17 @@ def test_unknown_reader(image):
     assert "reader 'xenum' is not known in this version; did you mean 'xenium'?" in fault(
         image, reader="xenum"
     )
+
+
+# Volumes
+
+
+def test_a_volume_without_a_z_step_is_refused(tmp_path):
+    path = tmp_path / "volume.ome.tif"
+    tifffile.imwrite(path, np.zeros((3, 32, 48), "uint16"), metadata={"axes": "ZYX"})
+    assert "3 planes and does not say how far apart they are; fill column z_step_um" in fault(path)
+    assert read_sample(sample(path, z_step_um=2.0)).image.header.z_step_um == 2.0
+
+
+def test_a_plane_needs_no_z_step(image):
+    assert read_sample(sample(image)).image.header.z_step_um == 1.0

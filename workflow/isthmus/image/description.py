@@ -55,14 +55,18 @@ class ImageDescription:
     format: str
 
     def part(self, affine: Affine, z_step_um: float | None = None) -> ImagePart:
-        """The image with its place in the sample's micrometres."""
-        step = z_step_um or self.z_step_um or 1.0
+        """The image with its place in the sample's micrometres; ValueError for a volume of unknown z step."""
+        step = z_step_um or self.z_step_um
+        if self.shape[1] == 1:
+            step = 1.0
+        if step is None:
+            raise ValueError("a volume needs a z step")
         header = ImageHeader(
             shape=self.shape,
             dtype=self.dtype,
             channels=self.channels,
             affine=affine,
-            z_step_um=step if self.shape[1] > 1 else 1.0,
+            z_step_um=step,
         )
         return ImagePart(header=header, open=self.open, files=self.files)
 

@@ -13,13 +13,16 @@ import numpy as np
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.affine import Affine
+from isthmus.image.source import ImagePart, SampleParts
 from isthmus.launch.run import Run
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
+from isthmus.segment.imported import check_ids
 from isthmus.steps.import_transcripts import no_overlap
 from isthmus.steps.sheet import sheet_sample
 
 _FIRST_ROWS = 50_000
+_LOOK_PX = 64
 
 Checked = TypeVar("Checked")
 
@@ -44,15 +47,28 @@ def _check_inputs(run: Run) -> None:
     faults: list[UserError] = []
     for plan in run.plan.samples.values():
         try:
-            _check_overlap(sheet_sample(plan), plan)
+            parts = read_sample(sheet_sample(plan))
+            _check_overlap(parts, sheet_sample(plan), plan)
+            if run.settings.segmentation.method == "labels" and parts.labels is not None:
+                _check_labels(parts.labels, plan)
         except UserError as error:
             faults.append(error)
     raise_all(faults)
 
 
-def _check_overlap(sample: Sample, plan: SamplePlan) -> None:
+def _check_labels(labels: ImagePart, plan: SamplePlan) -> None:
+    """A look at a corner and the middle, where a background that is not 0 shows; all ids are seen at the import."""
+    start, stop = plan.window_start, plan.window_stop
+    source = labels.open()
+    for first in (start, tuple((a + b) // 2 for a, b in zip(start, stop, strict=True))):
+        z, y, x = first
+        window = (slice(z, z + 1), slice(y, min(y + _LOOK_PX, stop[1])), slice(x, min(x + _LOOK_PX, stop[2])))
+        check_ids(source.read(0, window), (z, y, x), f"{plan.sheet['where']}, column labels")
+
+
+def _check_overlap(parts: SampleParts, sample: Sample, plan: SamplePlan) -> None:
     """Some transcript must lie in the image; as a rule the first rows show it, and only they are read."""
-    points = read_sample(sample).points
+    points = parts.points
     if points is None:
         return
     affine = Affine(*plan.affine)

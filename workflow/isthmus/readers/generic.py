@@ -10,14 +10,14 @@ from isthmus.errors import UserError
 from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.source import ImagePart, SampleParts
-from isthmus.readers.place import place, required_image
+from isthmus.readers.place import place, required_image, z_step_um
 from isthmus.readers.points import open_points
 
 
 def read_generic(sample: Sample) -> SampleParts:
     """Read a sample of one image and, where given, transcripts and a label image."""
     image = open_image(required_image(sample), where=sample.where)
-    part = image.part(place(sample, image), sample.z_step_um)
+    part = image.part(place(sample, image), z_step_um(sample, image))
     notes = []
     said = image.pixel_size_um
     if said and sample.pixel_size_um and not 0.8 < sample.pixel_size_um / said[1] < 1.25:

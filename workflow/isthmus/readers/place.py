@@ -31,3 +31,16 @@ def place(sample: Sample, image: ImageDescription) -> Affine:
     x_um = image.origin_um[0] if sample.origin_x_um is None else sample.origin_x_um
     y_um = image.origin_um[1] if sample.origin_y_um is None else sample.origin_y_um
     return Affine(size_um[1], 0.0, x_um, 0.0, size_um[0], y_um)
+
+
+def z_step_um(sample: Sample, image: ImageDescription, vendor_um: float | None = None) -> float | None:
+    """Distance of the planes: the sample sheet first, then the vendor's metadata, then the image; None for a plane."""
+    step = sample.z_step_um or vendor_um or image.z_step_um
+    if step is None and image.shape[1] > 1:
+        n_planes = image.shape[1]
+        raise UserError(
+            where=sample.where,
+            found=f"image '{required_image(sample)}' has {n_planes} planes and does not say how far apart they are",
+            do="fill column z_step_um",
+        )
+    return step

@@ -28,7 +28,7 @@ from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.source import PointsPart, SampleParts
 from isthmus.readers.generic import read_labels
-from isthmus.readers.place import required_image
+from isthmus.readers.place import required_image, z_step_um
 from isthmus.readers.points import open_points
 from isthmus.readers.xenium_manifest import MANIFEST, Manifest, read_manifest
 from isthmus.readers.xenium_zarr import open_zarr_points
@@ -62,7 +62,7 @@ def read_xenium(sample: Sample) -> SampleParts:
     image_path = _image_path(folder, manifest, where)
     image = _named(open_image(image_path, where=sample.where), image_path)
     affine = Affine(*sample.affine) if sample.affine else Affine.from_size(manifest.pixel_size_um)
-    part = image.part(affine, manifest.z_step_um)
+    part = image.part(affine, z_step_um(sample, image, manifest.z_step_um))
     return SampleParts(
         reader=f"xenium {manifest.version}",
         image=part,

@@ -13,6 +13,7 @@ from isthmus.blocks.grid import Grid, Region
 from isthmus.image.ome_zarr import Level
 from isthmus.packs.runner import BlockResult
 from isthmus.segment.forest import grow_forest, margin_px
+from isthmus.segment.imported import check_ids
 from isthmus.segment.method import LandscapeMethod, read_region
 from isthmus.segment.record import BlockRecord, make_record
 
@@ -40,12 +41,16 @@ class SegmentJob:
 
 @dataclass(frozen=True)
 class ImportJob:
-    """What a worker needs to import any block of an existing label image; `window` is the part of it in use."""
+    """What a worker needs to import any block of an existing label image.
+
+    `window` is the part of it in use, `where` what it is called in errors.
+    """
 
     labels: ImagePart
     window: Region
     local_labels: Path
     grid: Grid
+    where: str = "label image"
 
 
 def segment_block(job: SegmentJob, index: int) -> BlockResult:
@@ -67,9 +72,10 @@ def segment_block(job: SegmentJob, index: int) -> BlockResult:
 
 
 def import_block(job: ImportJob, index: int) -> BlockResult:
-    """Import one block of an existing label image; the record's roots are the ids."""
+    """Import one block of an existing label image; the record's roots are the ids. UserError if an id is below 0."""
     write = job.grid.block(index).write
     pixels = read_imported(job, write)
+    check_ids(pixels, _source(job, write).start, job.where)
     ids, labels = np.unique(pixels, return_inverse=True)
     labels = labels.reshape(pixels.shape).astype(np.int32)
     if ids.size and ids[0] == 0:
@@ -83,12 +89,16 @@ def import_block(job: ImportJob, index: int) -> BlockResult:
 
 def read_imported(job: ImportJob, region: Region) -> np.typing.NDArray[np.generic]:
     """The imported ids (z, y, x) of a region of the part in use."""
+    return job.labels.open().read(0, _source(job, region).slices)
+
+
+def _source(job: ImportJob, region: Region) -> Region:
+    """Where a region of the part in use lies in the label image."""
     shift = job.window.start
-    source = Region(
+    return Region(
         (region.start[0] + shift[0], region.start[1] + shift[1], region.start[2] + shift[2]),
         (region.stop[0] + shift[0], region.stop[1] + shift[1], region.stop[2] + shift[2]),
     )
-    return job.labels.open().read(0, source.slices)
 
 
 def compute_function(job: SegmentJob | ImportJob) -> partial[BlockResult]:

@@ -158,4 +158,5 @@ def _jump(targets: Int64) -> Int64:
 
 def label_dtype(max_id: int) -> np.dtype[np.unsignedinteger]:
     """The smallest unsigned integer that holds the ids."""
-    return np.dtype(np.min_scalar_type(max(max_id, 0)))
+    # By name: C has two types of 64 bits, and Zarr does not know the one that this may be.
+    return np.dtype(np.min_scalar_type(max(max_id, 0)).name)

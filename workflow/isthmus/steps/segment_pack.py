@@ -61,7 +61,8 @@ def segment_job(job: Job) -> SegmentJob | ImportJob:
                 found="segmentation.method is 'labels', but there is no label image",
                 do="fill column labels of the sample sheet",
             )
-        return ImportJob(labels, sample.window, paths.local_labels, sample.grid)
+        where = f"{sample.sheet['where']}, column labels"
+        return ImportJob(labels, sample.window, paths.local_labels, sample.grid, where)
     with np.load(paths.histograms) as stored:
         histograms = stored["histograms"]
     method = make_method(
