@@ -7,6 +7,7 @@ import pytest
 from oracle import cut_labels, cut_records, oracle_labels
 
 from isthmus.blocks.grid import Region
+from isthmus.errors import UserError
 from isthmus.segment import forest
 from isthmus.segment.forest import _follow, ball_offsets, grow_forest, margin_px, row_offsets
 
@@ -165,3 +166,12 @@ def test_a_block_whose_pointers_run_in_a_circle_is_an_error(monkeypatch):
     monkeypatch.setattr(forest, "_follow", lambda *_: -1)
     with pytest.raises(RuntimeError, match="run in a circle"):
         _whole(np.ones((1, 3, 3), np.uint16))
+
+
+def test_a_block_whose_pointers_would_overflow_is_refused():
+    pixel = np.zeros((1, 1, 1), np.uint16)
+    write = Region((0, 0, 0), (1, 1, 1))
+    with pytest.raises(UserError, match=r"1 x 60001 x 60001 pixels .* more than 2\^31"):
+        grow_forest(
+            pixel, read=write, write=write, image_shape=(1, 1, 1), merge_radius_px=(1, 30_000, 30_000)
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from outline_check import area, assert_is_outline_of, decode
 from outline_store import outline_records, write_cells
 
+from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.tables import outlines
 from isthmus.tables.outline_pieces import OutlinePieces, outline_runs
@@ -45,6 +47,22 @@ def test_bytes_do_not_depend_on_blocks(tmp_path, block_px):
     cut = write_cells(tmp_path / "cut", labels, block_px, order=order, affine=AFFINE)
     assert cut.read_bytes() == whole.read_bytes()
     assert [path.name for path in (tmp_path / "cut").iterdir() if "partial" in path.name] == []
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(outlines, "_columns", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_cells(tmp_path, _labels())
+    assert not list(tmp_path.glob("*cells.parquet"))
+
+
+def test_outlines_that_offsets_cannot_count_are_refused():
+    batch = SimpleNamespace(ids=np.array([7]))
+    with pytest.raises(UserError, match="more than 2 GiB"):
+        outlines._columns(batch, SimpleNamespace(bounds=np.array([0, 1 << 31])), "a")
 
 
 def test_bytes_of_a_volume_do_not_depend_on_blocks(tmp_path):

@@ -139,6 +139,25 @@ def test_packs_share_out_all_blocks():
     assert [block for pack in plan.packs("a") for block in sample.blocks_of(pack)] == list(range(12))
 
 
+@pytest.mark.parametrize(
+    ("shape", "block_px", "fits"),
+    [
+        ((1, 1, 40_000, 40_000), 16_384, True),
+        ((1, 1, 40_000, 40_000), 32_768, False),
+        ((1, 1, 9_000, 9_000), 65_536, True),  # the image is smaller than the block
+        ((1, 900, 4_000, 4_000), 2_048, True),
+        ((1, 900, 4_000, 4_000), 4_096, False),
+    ],
+)
+def test_a_block_that_indices_cannot_count_is_refused(shape, block_px, fits):
+    settings, header = _settings(block_px=block_px), _header(shape)
+    if fits:
+        _plan(settings, header)
+        return
+    with pytest.raises(UserError, match=r"execution.block_px: a block of .* is too large"):
+        _plan(settings, header)
+
+
 @pytest.mark.parametrize("packs", [1, 3, 12])
 def test_names_of_packs_tell_their_numbers(packs):
     assert [pack_number(name) for name in pack_names(packs)] == [(p, packs) for p in range(1, packs + 1)]

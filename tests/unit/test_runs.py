@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isthmus.blocks.grid import Grid, Region
-from isthmus.quantify.runs import RUN_COLUMNS, border_runs, pixel_runs, seam_instances
+from isthmus.quantify.runs import RUN_COLUMNS, pixel_runs, seam_instances
 from isthmus.quantify.spans import find_spans
 from isthmus.quantify.sums import add_geometry, empty_sums
 
@@ -52,7 +52,6 @@ def test_runs_are_in_pixels_of_the_image():
 def test_nothing_has_no_runs():
     labels = np.zeros((1, 4, 4), dtype=np.int32)
     assert pixel_runs(labels, write=_region(labels)).shape == (0, 5)
-    assert border_runs(labels, write=_region(labels), image_shape=(1, 8, 8)).shape == (0, 5)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +73,8 @@ def test_seams_are_those_of_the_flags(shape, block_px):
         add_geometry(sums, find_spans(part, part), write=write, image_shape=shape)
         touches = seam_instances(part, 40, write=write, image_shape=shape)
         assert np.array_equal(touches, sums.flags[:, 0])
-        runs = border_runs(part, write=write, image_shape=shape)
-        assert np.array_equal(runs[:, 0], np.sort(runs[:, 0]))
-        expected = np.where(np.isin(part, np.flatnonzero(touches) + 1), part, 0)
-        whole = _painted(runs, shape)
-        assert np.array_equal(whole[write.slices], expected)
-        assert np.count_nonzero(whole) == np.count_nonzero(expected)
 
 
-def test_an_uncut_image_has_no_border_runs():
-    labels = _labels((1, 20, 20))
-    assert border_runs(labels, write=_region(labels), image_shape=labels.shape).size == 0
+def test_an_uncut_image_has_no_seams():
+    labels = _labels((1, 20, 20), n=40)
+    assert not seam_instances(labels, 40, write=_region(labels), image_shape=labels.shape).any()

@@ -27,8 +27,9 @@ class BasinsOptions(LandscapeOptions):
 
     preset: Literal["tissue", "culture", "small_nuclei", "large_nuclei", "uneven_background"] = option(
         "tissue",
-        "Values of the options below that are not given: `tissue` sections, `culture` cells of mixed sizes,"
-        " `small_nuclei`, `large_nuclei`, or tissue with `uneven_background`. docs/segmentation.md has the table.",
+        "Values of all options of `basins` that are not given, `channel` apart: `tissue` sections, `culture` cells of"
+        " mixed sizes, `small_nuclei`, `large_nuclei`, or tissue with `uneven_background`. docs/segmentation.md has the"
+        " table.",
     )
     nucleus_diameter_um: float | None = option(
         None,

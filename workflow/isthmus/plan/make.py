@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, prod
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from isthmus.plan.digests import cohort_digests, sample_digests
 from isthmus.plan.model import RunPlan, SamplePlan
 
 _VOLUME_BLOCK_Z = 64
+_MOST_BLOCK_PIXELS = 1 << 28
+"""Indices within a block and its margin are 32 bits wide; this leaves room for a margin of seven times as many."""
 _DESCRIBING = ("batch", "condition", "image_accession", "omics_accession", "biosample", "extra")
 
 
@@ -85,6 +87,7 @@ def _plan_sample(
     header = sample.header
     window = window_of(header, settings["image"]["region_um"], where=sample.where)
     block_px = block_shape(settings["execution"]["block_px"], window.shape)
+    _check_block(block_px, window.shape)
     grid = Grid(window.shape, block_px)
     digests = sample_digests(
         settings,
@@ -129,6 +132,17 @@ def block_shape(block_px: int | list[int] | tuple[int, ...], shape: Triple) -> T
         return (1 if shape[0] == 1 else _VOLUME_BLOCK_Z, block_px, block_px)
     z, y, x = block_px
     return (1 if shape[0] == 1 else z, y, x)
+
+
+def _check_block(block_px: Triple, shape: Triple) -> None:
+    """A block, cut at the image edge, must not have more pixels than its indices can count."""
+    cut = tuple(min(block, size) for block, size in zip(block_px, shape, strict=True))
+    if prod(cut) > _MOST_BLOCK_PIXELS:
+        raise UserError(
+            where="execution.block_px",
+            found=f"a block of {' x '.join(map(str, cut))} pixels (z, y, x) is too large",
+            do=f"choose blocks of at most {_MOST_BLOCK_PIXELS} pixels, such as 1 x 16384 x 16384 or 64 x 2048 x 2048",
+        )
 
 
 def window_of(

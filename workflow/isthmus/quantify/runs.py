@@ -54,14 +54,6 @@ def seam_instances(labels: Int32, n_instances: int, *, write: Region, image_shap
     return touches[1:]
 
 
-def border_runs(labels: Int32, *, write: Region, image_shape: Triple) -> Int32:
-    """Runs of the instances that touch a seam; see `pixel_runs` and `seam_instances`."""
-    runs = pixel_runs(labels, write=write)
-    n_instances = int(runs[-1, 0]) if runs.size else 0
-    touches = seam_instances(labels, n_instances, write=write, image_shape=image_shape)
-    return runs.compress(touches[runs[:, 0] - 1], axis=0)
-
-
 @kernel
 def _scan(labels: Int32, start: Int64) -> Int32:
     """Runs in the order of the pixels."""

@@ -14,6 +14,7 @@ that is known, -2 - index for a pointer to the pixel with that flat index, and t
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from isthmus.blocks.grid import Region, Triple
 from isthmus.blocks.kernel import kernel
+from isthmus.errors import UserError
 from isthmus.segment.neighbours import compare_row
 
 Int32 = npt.NDArray[np.int32]
@@ -28,6 +30,9 @@ Int64 = npt.NDArray[np.int64]
 
 _OUTSIDE = np.int32(-1)
 """A pixel outside the write region: paths end there."""
+
+_MOST_PIXELS = (1 << 31) - 2
+"""The largest pointer is -2 - index, and must lie above _PEAK."""
 
 _PEAK = np.int32(-(1 << 31))
 """A pixel that no neighbour exceeds, before it is settled whether it is a root."""
@@ -90,6 +95,7 @@ def grow_forest(
         Row-major index in the image of each pixel, outside the write region, that paths leave to.
     """
     margin = margin_px(image_shape[0] > 1, merge_radius_px)
+    _check_size(write, margin)
     padded = _with_margin(landscape, read=read, write=write, margin=margin, image_shape=image_shape)
     pz, py, px = (int(n) for n in padded.shape)
     shape = (pz, py, px)
@@ -111,6 +117,17 @@ def grow_forest(
         _image_index(flat_roots, shape, origin, image_shape),
         _image_index(flat_exits, shape, origin, image_shape),
     )
+
+
+def _check_size(write: Region, margin: Triple) -> None:
+    """Indices of a block with its margin must fit the pointers."""
+    shape = tuple(n + 2 * m for n, m in zip(write.shape, margin, strict=True))
+    if prod(shape) > _MOST_PIXELS:
+        raise UserError(
+            where="execution.block_px",
+            found=f"a block with its margin has {' x '.join(map(str, shape))} pixels (z, y, x), more than 2^31",
+            do="choose smaller blocks",
+        )
 
 
 def _with_margin(

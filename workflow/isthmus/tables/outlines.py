@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.tables.outline_pieces import OutlineBatch, OutlinePieces
 from isthmus.tables.wkb import Geometries, encode, measure
@@ -50,16 +51,19 @@ def write_outlines(
     path.parent.mkdir(parents=True, exist_ok=True)
     schema = _schema(_geo_metadata(pieces, affine), is_volume=is_volume)
     statistics = ["instance_id", *(f"bbox.{name}" for name in _BOX), *(_Z_COLUMNS if is_volume else ())]
-    with pq.ParquetWriter(
-        temporary, schema, compression="zstd", use_dictionary=False, write_statistics=statistics
-    ) as writer:
-        for batch in pieces.batches(ROWS_OF_A_GROUP):
-            geometries = encode(batch.code, batch.bounds, batch.origin, affine)
-            columns = _columns(batch, geometries, sample)
-            if z_step_um is not None:
-                columns |= _z_columns(batch, z_step_um)
-            writer.write_batch(pa.record_batch([columns[name] for name in schema.names], schema=schema))
-    temporary.replace(path)
+    try:
+        with pq.ParquetWriter(
+            temporary, schema, compression="zstd", use_dictionary=False, write_statistics=statistics
+        ) as writer:
+            for batch in pieces.batches(ROWS_OF_A_GROUP):
+                geometries = encode(batch.code, batch.bounds, batch.origin, affine)
+                columns = _columns(batch, geometries, sample)
+                if z_step_um is not None:
+                    columns |= _z_columns(batch, z_step_um)
+                writer.write_batch(pa.record_batch([columns[name] for name in schema.names], schema=schema))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return int(pieces.ids.size)
 
 
@@ -115,6 +119,12 @@ def _geo_metadata(pieces: OutlinePieces, affine: Affine) -> str:
 
 
 def _columns(batch: OutlineBatch, geometries: Geometries, sample: str) -> dict[str, pa.Array]:
+    if geometries.bounds[-1] > np.iinfo(np.int32).max:
+        raise UserError(
+            where="cells.parquet",
+            found=f"the outlines of {batch.ids.size} cells have more than 2 GiB: these are no cells",
+            do="look at the labels",
+        )
     offsets = pa.py_buffer(geometries.bounds.astype(np.int32))
     buffers = [None, offsets, pa.py_buffer(geometries.wkb)]
     box = [pa.array(np.ascontiguousarray(geometries.box[:, i])) for i in range(len(_BOX))]
