@@ -14,7 +14,7 @@ from synthetic import Tissue
 from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.blocks.lookup import write_lookup
 from isthmus.certify import uncut
-from isthmus.certify.compare import compare_windows
+from isthmus.certify.compare import SkippedWindow, compare_windows
 from isthmus.certify.uncut import TooLargeError, UncutJob, uncut_window
 from isthmus.certify.windows import choose_windows
 from isthmus.image.affine import Affine
@@ -214,13 +214,28 @@ def test_an_instance_larger_than_every_region_is_followed(tmp_path: Path) -> Non
 def test_what_cannot_be_computed_in_one_piece_is_told(
     tissue: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uncut, "MAX_READ_PX", 5000)
-    with pytest.raises(TooLargeError):
+    # Just as much as the first read of a pixel: 32 to follow paths and twice the halo.
+    side = 1 + 2 * (2 + 32 + 2 * tissue.segment.method.halo_px[1])
+    monkeypatch.setattr(uncut, "largest_window_read_px", lambda *, is_volume: side * side)
+    with pytest.raises(TooLargeError, match="read_too_large"):
         uncut_window(job_of(tissue), WHOLE[0])
-    assert compare_windows(job_of(tissue), WHOLE) == ([], WHOLE)
-    small = Region((0, 128, 128), (1, 129, 129))
+    assert compare_windows(job_of(tissue), WHOLE) == ([], [SkippedWindow(WHOLE[0], "read_too_large")])
+    dark = np.argwhere(tissue.cells[0, 100:200, 100:200] == 0)[0] + 100
+    small = Region((0, int(dark[0]), int(dark[1])), (1, int(dark[0]) + 1, int(dark[1]) + 1))
     results, skipped = compare_windows(job_of(tissue), [WHOLE[0], small])
-    assert [result.box for result in results] == [small] or skipped == [WHOLE[0], small]
+    assert [result.box for result in results] == [small]
+    assert skipped == [SkippedWindow(WHOLE[0], "read_too_large")]
+
+
+def test_an_instance_that_is_too_large_is_another_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ramp = (1 + np.arange(300 * 340) // 4).astype(np.uint16).reshape(1, 1, *SHAPE)
+    method = PixelsAreLandscape(merge_radius_px=(0.0, 1.0, 1.0))
+    done = run_blocks(tmp_path, ramp, (1, 128, 128), method=method)
+    monkeypatch.setattr(uncut, "largest_window_read_px", lambda *, is_volume: 10_000)
+    window = Region((0, 0, 0), (1, 20, 20))
+    assert compare_windows(job_of(done), [window]) == ([], [SkippedWindow(window, "instance_too_large")])
 
 
 def test_nothing_of_the_blocks_is_used(tissue: Finished) -> None:

@@ -164,12 +164,16 @@ def test_a_certificate_that_failed_is_a_warning_that_names_the_window(tmp_path):
     assert ("p", {"class": "fault"}) in page.tags
 
 
-def test_without_seams_or_with_skipped_windows_the_certificate_claims_no_more(tmp_path):
+def test_without_compared_windows_the_certificate_claims_no_more(tmp_path):
     paths = make_results(tmp_path)
-    paths.sample("s1").seams.write_text(json.dumps(seams_record(windows=[], skipped=[[0, 0, 9, 9]])))
+    reasons = ["instance_too_large", "read_too_large", "read_too_large"]
+    skipped = [{"box_px": [0, 0, 9, 9], "reason": reason} for reason in reasons]
+    paths.sample("s1").seams.write_text(json.dumps(seams_record(windows=[], skipped=skipped)))
     page = page_of(paths)
-    assert "No window was compared." in page.text
-    assert "too large to be computed in one piece: 1." in page.text
+    assert "No window was compared. Nothing is certified." in page.text
+    assert "an instance in them is too large to be computed in one piece: 1." in page.text
+    assert "border around them that is too large to be computed in one piece: 2." in page.text
+    assert ("p", {"class": "fault"}) in page.tags
     paths.sample("s1").seams.unlink()
     assert "Certificate of the seams" not in page_of(paths).text
 

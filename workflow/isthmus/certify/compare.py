@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from isthmus.blocks.grid import Region
 from isthmus.blocks.lookup import read_roots
-from isthmus.certify.uncut import TooLargeError, UncutJob, uncut_window
+from isthmus.certify.uncut import Reason, TooLargeError, UncutJob, uncut_window
 from isthmus.image.ome_zarr import Level
 from isthmus.segment.block import ImportJob
 
@@ -35,19 +35,30 @@ class WindowResult:
     differing_pixels: int
 
 
+@dataclass(frozen=True)
+class SkippedWindow:
+    """A window that was not compared, and why."""
+
+    box: Region
+    reason: Reason
+
+
 def read_written(labels: Path, window: Region, *, is_volume: bool) -> Int64:
     """Written ids (z, y, x) of a window of a label image."""
     return Level.open(labels, is_volume=is_volume, has_channels=False).read(window).astype(np.int64)
 
 
-def compare_windows(job: UncutJob, windows: Sequence[Region]) -> tuple[list[WindowResult], list[Region]]:
+def compare_windows(
+    job: UncutJob, windows: Sequence[Region]
+) -> tuple[list[WindowResult], list[SkippedWindow]]:
     """Compute each window without cuts and compare; also the windows that are too large for that."""
-    results, skipped = [], []
+    results: list[WindowResult] = []
+    skipped: list[SkippedWindow] = []
     for window in windows:
         try:
             results.append(_compare(job, window))
-        except TooLargeError:
-            skipped.append(window)
+        except TooLargeError as error:
+            skipped.append(SkippedWindow(window, error.reason))
     return results, skipped
 
 

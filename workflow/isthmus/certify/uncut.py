@@ -8,12 +8,14 @@ like final ids, so that growing under (distance, identity) is growing under (dis
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.grid import Region, Triple
 from isthmus.image.ome_zarr import Level
+from isthmus.plan.cost import largest_window_read_px
 from isthmus.quantify.block import QuantifyJob, grow_cells
 from isthmus.quantify.grow import growth_halo_px
 from isthmus.segment.block import ImportJob, SegmentJob, read_imported
@@ -23,12 +25,22 @@ from isthmus.segment.method import read_region
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 
-MAX_READ_PX = 1 << 24
-_FIRST_REACH_PX = 32
+Reason = Literal["read_too_large", "instance_too_large"]
+
+_PLANE_REACH_PX = 32
+_LEAST_REACH_PX = 4
 
 
 class TooLargeError(Exception):
-    """An instance of a window reaches so far that it cannot be computed in one piece of bounded size."""
+    """A window cannot be computed in one piece of bounded size.
+
+    reason
+        Already what surrounds the window is too large, or an instance of the window reaches too far.
+    """
+
+    def __init__(self, reason: Reason, read_px: int) -> None:
+        super().__init__(f"{reason}: {read_px} pixels")
+        self.reason: Reason = reason
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ def uncut_window(job: UncutJob, window: Region) -> tuple[Int64, Int64]:
     Raises
     ------
     TooLargeError
-        More than MAX_READ_PX pixels would have to be read.
+        More than `largest_window_read_px` pixels would have to be read.
     """
     options = job.quantify
     halo = growth_halo_px(options.expand_um, options.spacing_um, is_volume=job.shape[0] > 1)
@@ -76,31 +88,48 @@ def uncut_nuclei(job: UncutJob, region: Region) -> Int64:
     """
     if isinstance(job.segment, ImportJob):
         return read_imported(job.segment, region).astype(np.int64)
-    reach = _FIRST_REACH_PX
+    first = reach = first_reach_px(job.segment.method.halo_px, is_volume=job.shape[0] > 1)
     while True:
-        core = region.grown((reach, reach, reach), job.shape)
-        labels, roots = _forest(job.segment, core)
+        core = region.grown(reach, job.shape)
+        labels, roots = _forest(
+            job.segment, core, "read_too_large" if reach == first else "instance_too_large"
+        )
         inner = labels[region.within(core)]
         area = np.bincount(labels.reshape(-1), minlength=roots.size + 1)
         if not _undecided(job, labels, roots.size, core, area)[inner].any():
             break
-        reach *= 2
+        reach = (2 * reach[0], 2 * reach[1], 2 * reach[2])
     identities = np.zeros(area.size, dtype=np.int64)
     identities[1 : roots.size + 1] = roots + 1
     identities[area < job.min_area_px] = 0
     return identities[inner]
 
 
-def _forest(job: SegmentJob, core: Region) -> tuple[Int32, Int64]:
+def first_reach_px(halo_px: Triple, *, is_volume: bool) -> Triple:
+    """How far around a region (z, y, x) its paths are followed at first.
+
+    In volumes a third of the halo, for that goes with the size of nuclei along each axis.
+    """
+    if not is_volume:
+        return (_PLANE_REACH_PX, _PLANE_REACH_PX, _PLANE_REACH_PX)
+    z, y, x = (max(_LEAST_REACH_PX, -(-halo // 3)) for halo in halo_px)
+    return (z, y, x)
+
+
+def _forest(job: SegmentJob, core: Region, reason: Reason) -> tuple[Int32, Int64]:
     """Labels of a region computed in one piece (roots first, then exits), and the places of the roots.
 
-    It is read with twice the halo: a method that declares too little sees a cut at the seam, but none here.
+    It is read with twice the halo, in volumes with the halo, for with more most would be too large. A method that
+    declares too little sees a cut at the seam, but none here: pixels of a window are farther from the border than the
+    halo, in volumes by the first reach.
     """
     shape, method = job.grid.shape, job.method
-    read = read_region(method, core.grown(method.halo_px, shape), shape)
-    if read.size > MAX_READ_PX:
-        raise TooLargeError(f"{read.size} pixels")
-    level = Level.open(job.image, is_volume=shape[0] > 1, has_channels=True)
+    is_volume = shape[0] > 1
+    around = core if is_volume else core.grown(method.halo_px, shape)
+    read = read_region(method, around, shape)
+    if read.size > largest_window_read_px(is_volume=is_volume):
+        raise TooLargeError(reason, read.size)
+    level = Level.open(job.image, is_volume=is_volume, has_channels=True)
     pixels = level.read(read, method.channel).astype(np.uint16, copy=False)
     labels, roots, _ = grow_forest(
         method.landscape(pixels),

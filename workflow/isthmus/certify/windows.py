@@ -8,7 +8,7 @@ from random import Random
 from isthmus.blocks.grid import Grid, Region, Triple
 
 PLANE_PX: Triple = (1, 256, 256)
-VOLUME_PX: Triple = (32, 96, 96)
+VOLUME_PX: Triple = (16, 64, 64)
 _TRIES = 8
 
 

@@ -43,7 +43,7 @@ def predict(samples: dict[str, SamplePlan], machine: Machine) -> dict[str, Predi
         "stitch_labels": _light(n, _BASE_MB, 0.1, files=3),
         "build_outlines": _light(n, _BASE_MB + 150, 0.2, files=2),
         "build_table": _light(n, _TABLE_BASE_MB, 0.2, files=3),
-        "certify_seams": _light(n, _BASE_MB + 400, 0.2, files=1),
+        "certify_seams": _predict_certificate(samples),
         "assess_quality": _light(n, _TABLE_BASE_MB, 0.3, files=2),
         "integrate_cohort": _light(1, _TABLE_BASE_MB, 0.3, files=1),
         "analyse": _light(1, _TABLE_BASE_MB + 300, 1.0, files=2),
@@ -83,6 +83,24 @@ def _predict_pixels(rule: str, samples: dict[str, SamplePlan], machine: Machine)
         core_hours=round(cpu_s / 3600, 4),
         files=files,
     )
+
+
+def largest_window_read_px(*, is_volume: bool) -> int:
+    """Pixels that the certificate reads for a window at most: a volume's borders lie around it on six sides."""
+    return 1 << (26 if is_volume else 24)
+
+
+def _predict_certificate(samples: dict[str, SamplePlan]) -> Prediction:
+    """A job a sample; memory is that of the largest read, minutes those of eight windows of half that in volumes."""
+    memory, minutes = _BASE_MB + 400, 0.2
+    for sample in samples.values():
+        shape = sample.window.shape
+        read_px = min(largest_window_read_px(is_volume=shape[0] > 1), _pixels(shape))
+        read_mb = read_px * _BYTES_PER_PIXEL["segment_pack"] / 1e6
+        memory = max(memory, ceil(_BASE_MB + _WORKER_MB + read_mb))
+        if shape[0] > 1:
+            minutes = max(minutes, 4 * read_px / 1e6 * _CPU_S_PER_MPIX["segment_pack"] / 60)
+    return _light(len(samples), memory, minutes, files=1)
 
 
 def _light(jobs: int, memory_mb: int, minutes: float, *, files: int) -> Prediction:

@@ -22,7 +22,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "build_pyramid": 1,
     "build_table": 4,
     "build_outlines": 1,
-    "certify_seams": 1,
+    "certify_seams": 2,
     "assess_quality": 1,
     "integrate_cohort": 1,
     "analyse": 1,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isthmus.report.gather import SampleResults
 from isthmus.report.text import DASH, TIMES, count, joined
+
+_REASONS = {
+    "instance_too_large": "an instance in them is too large to be computed in one piece",
+    "read_too_large": "the method needs a border around them that is too large to be computed in one piece",
+}
 
 
 @dataclass(frozen=True)
@@ -30,22 +36,31 @@ def seams_section(sample: SampleResults) -> SeamsSection | None:
         for window in record["windows"]
     ]
     return SeamsSection(
-        good=record["differing_pixels"] == 0,
-        verdict=_verdict(record["differing_pixels"], [row for row in windows if row[2]], len(windows)),
+        good=record["differing_pixels"] == 0 and (bool(windows) or sample.plan.grid.n_blocks == 1),
+        verdict=_verdict(
+            record["differing_pixels"],
+            [row for row in windows if row[2]],
+            len(windows),
+            has_seams=sample.plan.grid.n_blocks > 1,
+        ),
         details=tuple(_details(sample, len(windows))),
         windows=windows,
     )
 
 
-def _verdict(differing: int, wrong: Sequence[tuple[str, int, int]], n_windows: int) -> str:
+def _verdict(
+    differing: int, wrong: Sequence[tuple[str, int, int]], n_windows: int, *, has_seams: bool
+) -> str:
     if differing:
         where = joined([place for place, _, _ in wrong])
         return (
             f"{count(differing)} pixels at seams are not what the image gives without cuts ({where})."
             " The label images and everything measured with them must not be used."
         )
+    if not has_seams:
+        return "There are no seams."
     if not n_windows:
-        return "No window was compared."
+        return "No window was compared. Nothing is certified."
     return (
         f"No pixel differs in {count(n_windows)} windows across seams that were computed again without cuts."
     )
@@ -62,11 +77,11 @@ def _details(sample: SampleResults, n_windows: int) -> list[str]:
         )
     if n_windows:
         details.append(f"The windows were drawn at random from the seed {record['seed']}.")
-    if record["skipped"]:
-        details.append(
-            "Drawn, but not compared, because an instance in them is too large to be computed in one piece:"
-            f" {count(len(record['skipped']))}."
-        )
+    reasons = Counter(window["reason"] for window in record["skipped"])
+    details += [
+        f"Drawn, but not compared, because {_REASONS[reason]}: {count(n)}."
+        for reason, n in sorted(reasons.items())
+    ]
     return details
 
 

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from isthmus.blocks.arrays import arrays_from_bytes
 from isthmus.blocks.grid import Grid, Region
 from isthmus.certify.compare import CertificateError, WindowResult, compare_windows, read_written
 from isthmus.certify.uncut import UncutJob
 from isthmus.certify.windows import choose_windows
-from isthmus.packs.journal import Journal
 from isthmus.segment.block import ImportJob
 from isthmus.segment.methods import min_area_px
+from isthmus.steps.block_records import BlockRecords
 from isthmus.steps.job import Job, write_json
 from isthmus.steps.quantify_pack import quantify_job
 from isthmus.steps.segment_pack import segment_job
 from isthmus.steps.sheet import settings_of
 
 _HOW = {
-    "basins": "Each window was read with twice the border that the method needs, computed in one piece and compared"
+    "basins": "Each window was read with more than the border that the method needs, computed in one piece and compared"
     " pixel by pixel with labels/nuclei and labels/cells; instances were compared by the place of their root.",
     "labels": "The nuclei of each window were compared pixel by pixel with the imported label image; its cells were"
     " grown from that in one piece and compared with labels/cells.",
 }
 _NO_SEAMS = "The image is one block: there are no seams to look at."
+_NOT_COMPARED = "No window was compared: nothing is known of the seams."
 
 
 def certify_seams(job: Job) -> None:
@@ -51,20 +51,31 @@ def certify_seams(job: Job) -> None:
         holds=lambda window: bool(read_written(cells, window, is_volume=grid.shape[0] > 1).any()),
     )
     results, skipped = compare_windows(work, windows)
+    verdict = _verdict(results, grid)
     record = {
+        "verdict": verdict,
         "seed": seed,
         "axes": _axes(grid),
         "windows": [_window(result, grid) for result in results],
         "differing_pixels": sum(result.differing_pixels for result in results),
         "cells_at_seams": int(seam_ids.size),
-        "skipped": [_box(window, grid) for window in skipped],
+        "skipped": [{"box_px": _box(window.box, grid), "reason": window.reason} for window in skipped],
         "block_px": list(grid.block_px),
         "method": settings.segmentation.method,
-        "statement": _HOW["labels" if isinstance(work.segment, ImportJob) else "basins"]
-        if grid.n_blocks > 1
-        else _NO_SEAMS,
+        "statement": {"no_seams": _NO_SEAMS, "not_compared": _NOT_COMPARED}.get(
+            verdict, _HOW["labels" if isinstance(work.segment, ImportJob) else "basins"]
+        ),
     }
     _settle(job, record)
+
+
+def _verdict(results: Sequence[WindowResult], grid: Grid) -> str:
+    """`same`, `different`, `no_seams`; `not_compared` where there are seams and no window could be compared."""
+    if any(result.differing_pixels for result in results):
+        return "different"
+    if grid.n_blocks == 1:
+        return "no_seams"
+    return "same" if results else "not_compared"
 
 
 def uncut_job(job: Job) -> UncutJob:
@@ -96,11 +107,8 @@ def _settle(job: Job, record: Mapping[str, Any]) -> None:
 
 def _cells_at_seams(job: Job) -> tuple[np.typing.NDArray[np.int64], list[int]]:
     """Ids of the cells that touch a seam, and the blocks that they touch it in."""
-    journal = Journal(job.sample_paths.journal("quantify_pack"), job.paths.root)
-    entries = journal.finished(job.plan.digest("quantify_pack", job.sample_name), look_at_files=False)
     found, blocks = [np.empty(0, dtype=np.int64)], []
-    for block in sorted(entries):
-        record = arrays_from_bytes(journal.record(entries[block]))
+    for block, record in enumerate(BlockRecords(job)):
         at_seam = record["ids"][record["flags"][:, 0]]
         if at_seam.size:
             found.append(at_seam)
