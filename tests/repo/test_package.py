@@ -1,7 +1,9 @@
 """The package's rooms import one way only, and its files stay small."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -94,3 +96,18 @@ def test_what_the_package_imports_is_asked_for():
     used = {name.split(".")[0] for path in modules() for name in imported(path)}
     foreign = used - set(sys.stdlib_module_names) - {"isthmus"}
     assert {names.get(name, name) for name in foreign} - asked == set()
+
+
+@pytest.mark.parametrize("room", ["segment", "quantify"])
+def test_workers_load_only_what_they_need(room):
+    """What a worker imports is paid by every pack."""
+    heavy = {"pydantic", "pyarrow", "pandas", "anndata", "scanpy", "tifffile", "skimage"}
+    code = f"import sys, isthmus.{room}.block, isthmus.{room}.warm; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert heavy & set(loaded.stdout.split()) == set()

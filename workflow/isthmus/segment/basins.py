@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.blocks.kernel import kernel
 from isthmus.config.presets import BasinsSettings
-from isthmus.config.segmentation import BasinsOptions
 from isthmus.image.survey import ChannelSurvey
 from isthmus.segment.background import without_background
 from isthmus.segment.basins_parameters import (
@@ -34,6 +33,10 @@ from isthmus.segment.lattice import bin_means, to_pixels
 from isthmus.segment.saddles import bridge_saddles
 from isthmus.segment.shapes import clipped_distance, enclosed_pixels
 from isthmus.segment.tone import look_up, tone_table
+
+if TYPE_CHECKING:
+    # Workers load this file; validation of options would double the time that takes.
+    from isthmus.config.segmentation import BasinsOptions
 
 __all__ = ["BasinsMethod", "BasinsParameters", "BasinsSettings", "derive_parameters", "halo_px", "landscape"]
 
