@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -31,6 +32,28 @@ def test_one_block_gives_what_twelve_give(small_run: Finished, copied: Copy) -> 
     assert (
         journal_lines(study.results, "segment_pack") == journal_lines(small_run.results, "segment_pack") + 1
     )
+
+
+@pytest.mark.slow
+def test_cells_along_a_channel_are_the_same_in_any_blocks(small_run: Finished, copied: Copy) -> None:
+    study = copied(small_run)
+    guide = {"cells.guide.channel": "membrane", "cells.guide.kind": "cytoplasm"}
+    until = ["a/cells.h5ad", "a/cells.parquet", "a/seams.json"]
+    ended = study.run(sets=guide | execution(256, 3), until=until)
+    assert ended.code == 0, ended.text
+    evidence = json.loads((study.results / "a" / "seams.json").read_text())
+    assert evidence["windows"]
+    assert evidence["differing_pixels"] == 0
+    before = study.results.with_name("before")
+    shutil.copytree(study.results, before)
+    ended = study.run(sets=guide | execution(512, 2), until=until)
+    assert ended.code == 0, ended.text
+    compare.assert_same_sample(before, study.results)
+    evenly, along = compare.labels(small_run.results), compare.labels(study.results)
+    nuclei = compare.labels(study.results, "nuclei")
+    assert np.array_equal(nuclei, compare.labels(small_run.results, "nuclei"))
+    assert (along != evenly).any()
+    assert not ((along > 0) & (evenly == 0)).any(), "a guide never lets cells reach farther"
 
 
 @pytest.mark.slow
