@@ -41,7 +41,7 @@ def test_a_dark_image_alone_ends_in_one_line(tmp_path: Path) -> None:
     study = Study(folder, [sample(folder, "dark", dark())])
     ended = study.run()
     assert ended.code == 1, ended.text
-    only(ended.faults, "no sample has a cell")
+    only(ended.faults, "sample dark: no sample has a cell", "sensitivity")
     assert "Traceback" not in ended.text
     table = compare.cells(study.results, "dark")
     assert table.n_obs == 0

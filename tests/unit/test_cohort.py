@@ -4,6 +4,7 @@ from analyse_cells import table_of, three_populations
 
 from isthmus.analyse.cohort import join_samples
 from isthmus.analyse.quality import mark_quality
+from isthmus.config.models import Settings
 from isthmus.errors import UserError
 
 GOOD, BAD = [5] * 6, [1] * 6
@@ -76,8 +77,14 @@ def test_no_passing_cell_at_all_says_which_threshold_removed_how_many():
 
 
 def test_samples_without_a_single_cell_are_told_apart():
-    with pytest.raises(UserError, match="no sample has a cell"):
-        join_samples([marked(np.zeros((0, 6)))])
+    empty = marked(np.zeros((0, 6)))
+    with pytest.raises(UserError, match="sample a: no sample has a cell") as caught:
+        join_samples([empty], sample_names=["a"])
+    options = set(Settings.model_validate({"samples": "s.tsv"}).segmentation.basins.model_dump())
+    named = {name for name in options if name in str(caught.value)}
+    assert named == {"channel", "sensitivity", "local_contrast", "min_area_um2"}
+    with pytest.raises(UserError, match="samples a, b: no sample has a cell"):
+        join_samples([empty, empty], sample_names=["a", "b"])
 
 
 def test_a_sample_without_a_single_cell_does_not_stop_the_others():

@@ -19,7 +19,7 @@ from isthmus.config.models import (
     QualityOptions,
     Settings,
 )
-from isthmus.errors import UserError
+from isthmus.errors import UserError, n_of
 from isthmus.segment.basins_parameters import BasinsSettings
 
 
@@ -283,3 +283,23 @@ def test_overrides_of_another_form(text):
 def test_an_override_that_is_not_yaml():
     with pytest.raises(UserError, match=r"--set image\.region_um"):
         parse_override("image.region_um=[1, 2")
+
+
+def test_a_path_starts_where_it_was_given(write, tmp_path):
+    path = write("samples: s.tsv\nanalysis: {annotation: {reference: nope.csv}}")
+    assert faults(path)[0].endswith("correct the path; it starts from the folder of the file it stands in")
+    path = write("samples: s.tsv")
+    (line,) = faults(path, cwd=tmp_path, **{"analysis.annotation.reference": "nope.csv"})
+    assert line.endswith("correct the path; it starts from the working directory")
+
+
+def test_percentiles_are_told_as_they_were_given(write):
+    (line,) = faults(write("samples: s.tsv\nquantification: {percentiles: [99.99999]}"))
+    assert "99.99999 is no percentile; give numbers from 0 to 100 of at most three decimals" in line
+
+
+@pytest.mark.parametrize(
+    ("n", "words"), [(0, "0 blocks"), (1, "1 block"), (2, "2 blocks"), (1024, "1,024 blocks")]
+)
+def test_numbers_of_things(n, words):
+    assert n_of(n, "block") == words

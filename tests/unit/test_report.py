@@ -303,3 +303,10 @@ def test_a_figure_of_an_incomplete_run_is_refused_in_one_line(tmp_path, capsys):
     assert not (tmp_path / "demo.png").exists()
     assert main([]) == 1
     assert "usage" in capsys.readouterr().err
+
+
+def test_the_contents_lead_to_the_certificate(plain):
+    _, page = plain
+    assert [link for link in page.links if link.endswith("-seams")] == [
+        f"#{i}" for i in page.ids if i.endswith("-seams")
+    ]

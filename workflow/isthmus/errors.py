@@ -72,3 +72,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return f"known are {', '.join(names)}" if names else ""
+
+
+def n_of(n: int, what: str) -> str:
+    """`1 block`, `2 blocks`, `1,024 blocks`: a number of things whose plural ends in s."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -17,6 +17,7 @@ def join_samples(
     tables: Sequence[AnnData],
     *,
     columns: Mapping[str, Mapping[str, Any]] | None = None,
+    sample_names: Sequence[str] = (),
 ) -> AnnData:
     """Put the passing cells of all samples one below the other; one sample comes back as it is.
 
@@ -31,6 +32,8 @@ def join_samples(
         One table a sample, with obs `sample`, `instance_id`, `qc_pass` and `qc_reason`.
     columns
         For each sample the extra columns of the sample sheet and their values; they become categories in obs.
+    sample_names
+        What the samples are called in errors; a table without cells does not say.
 
     Returns
     -------
@@ -38,11 +41,7 @@ def join_samples(
     """
     tables = [table for table in tables if table.n_obs]
     if not tables:
-        raise UserError(
-            where="samples",
-            found="no sample has a cell",
-            do="look at the segmentation: is the right channel named, is the threshold too high?",
-        )
+        raise _no_cell(sample_names)
     names = [_sample_of(table) for table in tables]
     _check_names(names)
     kept = [table[table.obs["qc_pass"].to_numpy(dtype=bool)].copy() for table in tables]
@@ -75,6 +74,15 @@ def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UserError(where=f"sample '{name}'", found="named twice", do="give each sample its own name")
+
+
+def _no_cell(names: Sequence[str]) -> UserError:
+    return UserError(
+        where=f"sample {names[0]}" if len(names) == 1 else f"samples {', '.join(names)}".strip(),
+        found="no sample has a cell",
+        do="see whether segmentation.basins.channel shows nuclei; a higher sensitivity, or a lower local_contrast or "
+        "min_area_um2, finds more",
+    )
 
 
 def _nothing_passed(tables: Sequence[AnnData]) -> UserError:

@@ -53,13 +53,15 @@ def integrate_cohort(
     output: Path,
     *,
     columns: Mapping[str, Mapping[str, Any]] | None = None,
+    sample_names: Sequence[str] = (),
     method: Literal["none"] = "none",
 ) -> None:
     """Join the passing cells of all samples; see `cohort.join_samples`.
 
     `method` is how batches are brought together; 'none' leaves expression as it is.
     """
-    joined = join_samples([read_table(path) for path in sample_h5ads], columns=columns)
+    tables = [read_table(path) for path in sample_h5ads]
+    joined = join_samples(tables, columns=columns, sample_names=sample_names)
     _note(joined, "integration", {"method": method})
     write_table(joined, output)
 

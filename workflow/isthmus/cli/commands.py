@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.errors import EXIT_FINE, EXIT_USER, UserError, did_you_mean
+from isthmus.errors import EXIT_FINE, EXIT_USER, UserError, did_you_mean, n_of
 from isthmus.launch.overrides import parse_overrides
 from isthmus.launch.run import Run
 from isthmus.plan.model import RunPlan, read_plan
@@ -33,7 +33,7 @@ def check(given: argparse.Namespace) -> int:
         )
         for note in sample.notes:
             _say(f"  note: {note}")
-    _say(f"fine: {len(run.plan.samples)} samples; results go to {run.paths.root}")
+    _say(f"fine: {n_of(len(run.plan.samples), 'sample')}; results go to {run.paths.root}")
     return EXIT_FINE
 
 
@@ -43,8 +43,8 @@ def plan(given: argparse.Namespace) -> int:
     Console().print(_plan_table(run.plan))
     for name, sample in run.plan.samples.items():
         _say(
-            f"{name}: {sample.grid.n_blocks} blocks of {' x '.join(map(str, sample.block_px))} pixels "
-            f"in {sample.packs} packs"
+            f"{name}: {n_of(sample.grid.n_blocks, 'block')} of {' x '.join(map(str, sample.block_px))} pixels "
+            f"in {n_of(sample.packs, 'pack')}"
         )
     return EXIT_FINE
 

@@ -189,16 +189,19 @@ def _missing_inputs(tree: Tree, layers: Sequence[Layer]) -> list[UserError]:
         if key == RESULTS or not isinstance(path, Path) or path.is_file():
             continue
         found = f"{path} is a folder, not a file" if path.is_dir() else f"no such file {path}"
-        faults.append(UserError(where=_where(layers, key), found=found, do=_cure(path)))
+        faults.append(
+            UserError(where=_where(layers, key), found=found, do=_cure(path, _layer_of(layers, key)))
+        )
     return faults
 
 
-def _cure(path: Path) -> str:
+def _cure(path: Path, layer: Layer | None) -> str:
     """Demo data stand in a cache, a folder a data set; what is not there can be fetched."""
     for folder, cache in pairwise(path.parents):
         if cache.parts[-2:] == DATA_CACHE:
             return f"get it with 'isthmus fetch {folder.name}'"
-    return "correct the path; it starts from the folder of the file it stands in"
+    start = "working directory" if layer and layer.is_override else "folder of the file it stands in"
+    return f"correct the path; it starts from the {start}"
 
 
 def path_keys(schema: Schema | None = None, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -131,9 +131,11 @@ class QuantificationOptions(Section):
     def _in_thousandths(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         for percentile in value:
             if not 0 <= percentile <= 100 or round(percentile, 3) != percentile:
-                raise ValueError(f"{percentile:g} is no percentile from 0 to 100 of at most three decimals")
+                raise ValueError(
+                    f"{percentile!r} is no percentile; give numbers from 0 to 100 of at most three decimals"
+                )
         if len(set(value)) < len(value):
-            raise ValueError("a percentile is named twice")
+            raise ValueError("a percentile is named twice; name each once")
         return value
 
     @field_validator("control_patterns")

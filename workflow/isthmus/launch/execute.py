@@ -61,7 +61,7 @@ def execute(request: Request) -> int:
         with Display(run.paths.logs / "isthmus.log") as display:
             damages = repair(run.plan, run.paths)
             for damage in damages:
-                display.say(f"{damage.job}: {damage.what}; it is made again")
+                display.say(f"{damage.job}: {damage.what}; made again")
             code = _phases(request, run, damages, display, began)
             if code == 0 and _is_whole(request):
                 _tidy(run, display)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from isthmus.errors import n_of
 from isthmus.launch.jobs import IN_PACKS, last_note, planned_jobs
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
@@ -75,7 +76,10 @@ def _find(plan: RunPlan, paths: RunPaths) -> Iterator[Damage]:
         broken = _broken_shards(paths, record) if record else []
         if broken and record:
             yield Damage(
-                rule, name, f"{len(broken)} stored objects are missing or damaged ({broken[0]})", (record,)
+                rule,
+                name,
+                f"{n_of(len(broken), 'stored object')} missing or damaged ({broken[0]})",
+                (record,),
             )
 
 

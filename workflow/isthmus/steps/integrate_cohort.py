@@ -11,4 +11,5 @@ def integrate_cohort(job: Job) -> None:
     """Join the samples' tables."""
     tables = [job.paths.sample(name).table for name in job.plan.samples]
     options = settings_of(job.plan).analysis.integration
-    integrate(tables, job.paths.cohort / "joined.h5ad", method=options.method)
+    names = list(job.plan.samples)
+    integrate(tables, job.paths.cohort / "joined.h5ad", sample_names=names, method=options.method)
