@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from isthmus.config.notes import notes_of
 from isthmus.errors import EXIT_FINE, EXIT_USER, UserError, did_you_mean, n_of
 from isthmus.launch.overrides import parse_overrides
 from isthmus.launch.run import Run
@@ -33,6 +34,8 @@ def check(given: argparse.Namespace) -> int:
         )
         for note in sample.notes:
             _say(f"  note: {note}")
+    for note in notes_of(run.settings.cells):
+        _say(f"note: {note}")
     _say(f"fine: {n_of(len(run.plan.samples), 'sample')}; results go to {run.paths.root}")
     return EXIT_FINE
 

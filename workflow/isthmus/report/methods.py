@@ -75,7 +75,12 @@ def _images(run: RunResults) -> str:
     n = len(run.samples)
     what = "One image" if n == 1 else f"Images of {n} samples"
     verb = "was" if n == 1 else "were"
-    return f"{what} ({joined(sorted(sizes))} µm per pixel) {verb} analysed with Isthmus {run.plan.isthmus}."
+    text = f"{what} ({joined(sorted(sizes))} µm per pixel) {verb} analysed with Isthmus {run.plan.isthmus}"
+    region = run.plan.settings["image"]["region_um"]
+    if region is not None:
+        x0, y0, x1, y1 = (f"{edge:g}" for edge in region)
+        text += f", in the window from {x0} to {x1} µm in x and from {y0} to {y1} µm in y"
+    return f"{text}."
 
 
 def _segmentation(run: RunResults) -> str:
@@ -98,7 +103,15 @@ def _cells(settings: Mapping[str, Any]) -> str:
     reach = settings["cells"]["expand_um"]
     if reach == 0:
         return "Cells are represented by their nuclei."
-    return f"Cells were made by growing nuclei by at most {reach:g} µm, without overlap."
+    text = f"Cells were made by growing nuclei by at most {reach:g} µm, without overlap"
+    guide = settings["cells"]["guide"]
+    if guide["channel"] is not None:
+        held = "bright membranes hold" if guide["kind"] == "membrane" else "dark gaps between cytoplasm hold"
+        text += (
+            f", along the cheapest paths in channel {guide['channel']}, in which {held} growth up"
+            f" (kind {guide['kind']}, weight {guide['weight']:g})"
+        )
+    return f"{text}."
 
 
 def _counts(settings: Mapping[str, Any]) -> str:
