@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -125,3 +126,48 @@ def test_an_image_shard_is_repaired_before_new_work_reads_it(small_run: Finished
     ended = study.run(until=["a/cells.h5ad"])
     assert ended.code == 0, ended.text
     compare.assert_same_sample(small_run.results, study.results, seams=True)
+
+
+def without_work(run: Finished, copied: Copy) -> Study:
+    """A finished study whose intermediates were deleted; nothing is made again for that."""
+    study = copied(run)
+    shutil.rmtree(study.results / "work")
+    jobs, _ = repaired(study, run.results)
+    assert jobs == {}
+    return study
+
+
+def test_harm_to_a_sample_without_intermediates(small_run: Finished, copied: Copy) -> None:
+    """The sample is made again as a whole, to the same values; then all is well."""
+    study = without_work(small_run, copied)
+    sample = study.results / "a"
+    (sample / "cells.h5ad").unlink()
+    (sample / "transcripts.parquet").unlink()
+    truncate(labels_shard(study.results, "cells"))
+    flip(sample / "seams.json")
+    jobs, _ = repaired(study, small_run.results)
+    assert jobs["quantify_pack"] == 2
+    assert jobs["report"] == 1
+    assert (sample / "seams.json").read_bytes() == (small_run.results / "a" / "seams.json").read_bytes()
+    assert repaired(study, small_run.results)[0] == {}
+
+
+def test_harm_to_the_cohort_without_intermediates(small_run: Finished, copied: Copy) -> None:
+    """Samples are left alone."""
+    study = without_work(small_run, copied)
+    truncate(study.results / "cohort" / "cells.h5ad")
+    jobs, _ = repaired(study, small_run.results)
+    assert jobs == {"integrate_cohort": 1, "analyse": 1, "annotate": 1, "report": 1}
+    assert repaired(study, small_run.results)[0] == {}
+
+
+def test_a_stale_lock_beside_a_living_run(small_run: Finished, copied: Copy) -> None:
+    """Locks on files of these results are of a killed run, whoever else works in the directory; others stay."""
+    study = copied(small_run)
+    locks = study.folder / ".snakemake" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "0.output.lock").write_text("out/report.html\n")
+    (locks / "1.output.lock").write_text("other/report.html\n")
+    (study.results / "report.html").unlink()
+    assert repaired(study, small_run.results)[0] == {"report": 1}
+    assert [lock.name for lock in locks.iterdir()] == ["1.output.lock"]

@@ -4,6 +4,7 @@ from snakemake.exceptions import WorkflowError
 
 from isthmus.errors import UserError
 from isthmus.launch.overrides import from_snakemake
+from isthmus.launch.published import note_published
 from isthmus.launch.run import Run
 
 try:

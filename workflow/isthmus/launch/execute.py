@@ -9,21 +9,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER
+from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER, UserError
 from isthmus.launch.check import check_run
 from isthmus.launch.display import Display
 from isthmus.launch.head import Head
+from isthmus.launch.locks import drop_stale_locks
 from isthmus.launch.overrides import to_snakemake
 from isthmus.launch.progress import ProgressReader
-from isthmus.launch.repair import Damage, find_outdated, repair
+from isthmus.launch.published import note_published
+from isthmus.launch.repair import Damage, find_outdated, jobs_made_again, repair
 from isthmus.launch.run import Run
 from isthmus.launch.tidy import tidy
 from isthmus.packs.tied import tie_to_parent
@@ -63,6 +63,8 @@ def execute(request: Request) -> int:
             for damage in damages:
                 display.say(f"{damage.job}: {damage.what}; made again")
             code = _phases(request, run, damages, display, began)
+            if code == 0:
+                note_published(run.plan, run.paths)
             if code == 0 and _is_whole(request):
                 _tidy(run, display)
         return _tell(run, code, time.time() - began)
@@ -101,27 +103,17 @@ def _tidy(run: Run, display: Display) -> None:
 
 def _phases(request: Request, run: Run, damages: Sequence[Damage], display: Display, began: float) -> int:
     """What is damaged comes first, by itself: its results come out as they were, so nothing after it is made again."""
-    if any(Path(".snakemake", "locks").glob("*")) and not _snakemake_works_here():
-        subprocess.run([*_command(request, []), "--unlock"], check=False, capture_output=True)
+    drop_stale_locks(run.paths.root)
+    again = jobs_made_again(run.plan, run.paths, damages)
     # Step after step: within one call, what comes after a job that runs would run too.
-    for _, of_rule in groupby(damages, key=lambda damage: damage.rule):
+    named = [damage for damage in damages if damage.targets]
+    for _, of_rule in groupby(named, key=lambda damage: damage.rule):
         targets = sorted({_seen(target) for damage in of_rule for target in damage.targets})
-        code = _run_snakemake(_command(request, targets), run, display, began)
+        code = _run_snakemake(_command(request, targets), run, display, began, again)
         if code:
             return code
     outdated = [_seen(path) for path in find_outdated(run.plan, run.paths)]
-    return _run_snakemake(_command(request, [], forced=outdated), run, display, began)
-
-
-def _snakemake_works_here() -> bool:
-    """Whether a living Snakemake has this working directory: then its lock is not the leaving of a killed head."""
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        words = process.info["cmdline"] or []
-        if process.info["cwd"] == str(Path.cwd()) and any(
-            "snakemake" in Path(word).name for word in words[:4]
-        ):
-            return True
-    return False
+    return _run_snakemake(_command(request, [], forced=outdated), run, display, began, again)
 
 
 def _seen(path: Path) -> str:
@@ -141,8 +133,10 @@ def _command(request: Request, targets: Sequence[str], *, forced: Sequence[str] 
     return [*command, *targets, *request.arguments]
 
 
-def _run_snakemake(command: Sequence[str], run: Run, display: Display, began: float) -> int:
-    reader = ProgressReader(run.plan, run.paths, began)
+def _run_snakemake(
+    command: Sequence[str], run: Run, display: Display, began: float, again: Collection[str]
+) -> int:
+    reader = ProgressReader(run.plan, run.paths, began, again=again)
     with (run.paths.logs / "snakemake.log").open("ab") as log:
         # A session of its own: Ctrl-C comes to this process alone, which then stops the workflow in good order.
         process = subprocess.Popen(
@@ -193,6 +187,12 @@ def _tell(run: Run, code: int, seconds: float) -> int:
     if not failures:
         log = run.paths.logs / "snakemake.log"
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        if lines and "--unlock" in lines[-1]:
+            raise UserError(
+                where=str(run.paths.root),
+                found=f"another workflow that was started in {Path.cwd()} holds files of this run",
+                do="wait for it, or start this run in another working directory",
+            )
         sys.stderr.write(
             f"error: Snakemake ended with code {code}: {lines[-1] if lines else ''}; see {log}\n"
         )

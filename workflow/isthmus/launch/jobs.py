@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from isthmus.plan.model import RunPlan
@@ -26,6 +28,7 @@ PER_SAMPLE = (
 )
 PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")
 IN_PACKS = ("segment_pack", "quantify_pack")
+_PUBLISHED = ("rule", "sample", "time", "digest", "files")
 
 
 class State(Enum):
@@ -73,12 +76,23 @@ def planned_jobs(plan: RunPlan) -> Iterator[tuple[str, str, str]]:
 
 def job_states(plan: RunPlan, paths: RunPaths, *, since: float = 0.0) -> list[JobState]:
     """The state of every job; runs that began before `since` (seconds of the epoch) and did not end count as none."""
-    return [_state_of(plan, paths, since, *job) for job in planned_jobs(plan)]
+    published = published_jobs(paths)
+    return [_state_of(plan, paths, published, since, *job) for job in planned_jobs(plan)]
 
 
-def _state_of(plan: RunPlan, paths: RunPaths, since: float, rule: str, sample: str, pack: str) -> JobState:
+def _state_of(
+    plan: RunPlan,
+    paths: RunPaths,
+    published: dict[str, Any],
+    since: float,
+    rule: str,
+    sample: str,
+    pack: str,
+) -> JobState:
     name = ".".join(part for part in (rule, sample, pack) if part)
     note = last_note(paths, name)
+    if not note and name in published:  # its history went with work/
+        note = {"status": "removed", "digest": published[name]["digest"]}
     state = State.WAITING
     if note:
         status, fresh = note.get("status"), note.get("time", 0) >= since
@@ -104,6 +118,21 @@ def last_note(paths: RunPaths, name: str) -> dict[str, Any]:
         except ValueError:  # cut short by a kill
             continue
     return {}
+
+
+def published_jobs(paths: RunPaths) -> dict[str, Any]:
+    """What is noted of published files, by job; empty where there is nothing, or nothing that can be read."""
+    try:
+        stat = paths.published.stat()
+        return _read_published(paths.published, stat.st_mtime_ns, stat.st_ino)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+@lru_cache(maxsize=1)
+def _read_published(file: Path, mtime_ns: int, inode: int) -> dict[str, Any]:
+    jobs = json.loads(file.read_text())["jobs"]
+    return {name: {key: job[key] for key in _PUBLISHED} for name, job in jobs.items()}
 
 
 def count_blocks(paths: RunPaths, job: JobState, digest: str) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from isthmus.launch.jobs import IN_PACKS, JobState, State, count_blocks, job_states
 from isthmus.plan.model import RunPlan
@@ -45,21 +46,29 @@ class Progress:
 
 
 class ProgressReader:
-    """Reads the progress of a run again and again; the estimate is made from what was done since `began`."""
+    """Reads the progress of a run again and again; the estimate is made from what was done since `began`.
 
-    def __init__(self, plan: RunPlan, paths: RunPaths, began: float) -> None:
-        self._plan, self._paths, self._began = plan, paths, began
+    `again` names jobs that are to be made again: what they did before does not count.
+    """
+
+    def __init__(self, plan: RunPlan, paths: RunPaths, began: float, *, again: Collection[str] = ()) -> None:
+        self._plan, self._paths, self._began, self._again = plan, paths, began, frozenset(again)
         self._share_at_start: float | None = None
 
     def read(self) -> Progress:
         """The state now."""
-        jobs = job_states(self._plan, self._paths, since=self._began)
+        jobs = [self._anew(job) for job in job_states(self._plan, self._paths, since=self._began)]
         blocks = {job.name: self._blocks(job) for job in jobs if job.rule in IN_PACKS}
         rules = [self._rule(rule, jobs, blocks) for rule in dict.fromkeys(job.rule for job in jobs)]
         share = self._share(jobs, blocks)
         if self._share_at_start is None:
             self._share_at_start = share
         return Progress(jobs, rules, share, self._left(share))
+
+    def _anew(self, job: JobState) -> JobState:
+        """A job to be made again waits until it is."""
+        old = job.state is State.DONE and job.note.get("time", 0) < self._began
+        return replace(job, state=State.WAITING) if old and job.name in self._again else job
 
     def _blocks(self, job: JobState) -> tuple[int, int]:
         """(blocks done, blocks) of a pack."""

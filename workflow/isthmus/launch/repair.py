@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from isthmus.errors import n_of
-from isthmus.launch.jobs import IN_PACKS, last_note, planned_jobs
+from isthmus.launch.jobs import IN_PACKS, last_note, planned_jobs, published_jobs
+from isthmus.launch.published import find_lost, forget
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
 from isthmus.steps.stored import damaged
@@ -17,7 +18,10 @@ from isthmus.steps.stored import damaged
 
 @dataclass(frozen=True)
 class Damage:
-    """A job whose results are not what it left: `targets` are the files to ask the workflow for."""
+    """A job whose results are not what it left: `targets` are the files to ask the workflow for.
+
+    Where the intermediates are gone: a sample or the cohort, without rule and targets.
+    """
 
     rule: str
     job: str
@@ -30,13 +34,38 @@ def repair(plan: RunPlan, paths: RunPaths) -> list[Damage]:
     in the order of the steps.
 
     A job that never ended has nothing to repair, and neither has one of an outdated plan: the workflow sees to them.
-    When the intermediates were deleted after a complete run, nothing is damaged.
+    When the intermediates were deleted after a complete run, a sample with a published file that is missing or damaged
+    is dropped as a whole: the workflow makes it again, without being asked for anything by name.
     """
-    found = list(_find(plan, paths))
+    lost = find_lost(plan, paths)
+    for sample in lost:
+        forget(paths, sample)
+    found = [
+        *(
+            Damage(
+                "", sample or "cohort", f"{n_of(len(files), 'result')} missing or damaged ({files[0]})", ()
+            )
+            for sample, files in lost.items()
+        ),
+        *_find(plan, paths),
+    ]
     for damage in found:
         for target in damage.targets:
             target.unlink(missing_ok=True)
     return found
+
+
+def jobs_made_again(plan: RunPlan, paths: RunPaths, damages: Sequence[Damage]) -> set[str]:
+    """Names of the jobs that damages bring back: themselves, and pass 1 where pass 2 needs what was removed of it."""
+    names = {damage.job for damage in damages}
+    jobs = {".".join(part for part in job if part): job for job in planned_jobs(plan)}
+    second = {sample for name, (rule, sample, _) in jobs.items() if name in names and rule == "quantify_pack"}
+    removed = {
+        name: sample
+        for name, (rule, sample, _) in jobs.items()
+        if rule == "segment_pack" and sample in second and last_note(paths, name).get("status") == "removed"
+    }
+    return names | removed.keys() | {f"stitch_labels.{sample}" for sample in removed.values()}
 
 
 def find_outdated(plan: RunPlan, paths: RunPaths) -> list[Path]:
@@ -46,11 +75,31 @@ def find_outdated(plan: RunPlan, paths: RunPaths) -> list[Path]:
     the run is continued from elsewhere.
     """
     found: list[Path] = []
+    published = published_jobs(paths)
     for rule, sample, pack in planned_jobs(plan):
-        note = last_note(paths, ".".join(part for part in (rule, sample, pack) if part))
+        name = ".".join(part for part in (rule, sample, pack) if part)
+        note = last_note(paths, name)
         if note.get("status") == "done" and note.get("digest") != plan.digest(rule, sample):
             found += [paths.root / path for path in note.get("outputs", {})]
+        elif not note and published.get(name, {}).get("digest", plan.digest(rule, sample)) != plan.digest(
+            rule, sample
+        ):
+            found += [path for path in _results_of(paths, rule, sample) if path.exists()]
     return [path for path in found if path.exists() and not _is_known(path)]
+
+
+def _results_of(paths: RunPaths, rule: str, sample: str) -> list[Path]:
+    """The published files by which the workflow knows a rule."""
+    of = paths.sample(sample)
+    named = {
+        "build_pyramid": of.image / "zarr.json",
+        "build_outlines": of.outlines,
+        "certify_seams": of.seams,
+        "assess_quality": of.table,
+        "annotate": paths.cohort_table,
+        "report": paths.report,
+    }
+    return [named[rule]] if rule in named else []
 
 
 def _is_known(output: Path) -> bool:

@@ -28,6 +28,11 @@ class RunPaths:
         return self.root / "metrics" / "resources.tsv"
 
     @property
+    def published(self) -> Path:
+        """Size and CRC-32 of every result outside `work/`."""
+        return self.root / "metrics" / "published.json"
+
+    @property
     def work(self) -> Path:
         """Intermediates."""
         return self.root / "work"
