@@ -18,28 +18,29 @@ Labels = npt.NDArray[np.integer]
 def otsu_watershed(pixels: npt.NDArray[np.uint16], diameter_px: float) -> Labels:
     """Otsu's threshold of the smoothed image, watershed of the distance to the background."""
     from scipy import ndimage
-    from skimage import feature, filters, measure, segmentation
+    from skimage import filters
 
     smooth = ndimage.gaussian_filter(pixels.astype(np.float32), 1)
     mask = ndimage.binary_fill_holes(smooth > filters.threshold_otsu(smooth))
-    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask).astype(np.float32), 1)
-    peaks = feature.peak_local_max(
-        distance, min_distance=max(1, round(0.3 * diameter_px)), labels=measure.label(mask)
-    )
-    markers = np.zeros(mask.shape, dtype=np.int32)
-    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    made: Labels = segmentation.watershed(-distance, markers, mask=mask)
-    return made
+    return _watershed(mask, diameter_px)
 
 
 def local_watershed(pixels: npt.NDArray[np.uint16], diameter_px: float) -> Labels:
     """The same with a threshold that follows the surroundings (Gaussian, 51 pixels for nuclei of 16)."""
     from scipy import ndimage
-    from skimage import feature, filters, measure, morphology, segmentation
+    from skimage import filters, morphology
 
     smooth = ndimage.gaussian_filter(pixels.astype(np.float32), 1)
     around = filters.threshold_local(smooth, 2 * round(1.6 * diameter_px) + 1)
     mask = morphology.opening((smooth > around) & (smooth > filters.threshold_otsu(smooth) * 0.7))
+    return _watershed(mask, diameter_px)
+
+
+def _watershed(mask: npt.NDArray[np.bool_], diameter_px: float) -> Labels:
+    """Watershed of the smoothed distance to the background, from its peaks."""
+    from scipy import ndimage
+    from skimage import feature, measure, segmentation
+
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask).astype(np.float32), 1)
     peaks = feature.peak_local_max(
         distance, min_distance=max(1, round(0.3 * diameter_px)), labels=measure.label(mask)
