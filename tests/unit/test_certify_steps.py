@@ -14,7 +14,7 @@ from isthmus.config.models import Settings
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
-from isthmus.plan.cost import Machine
+from isthmus.plan.machine import Machine
 from isthmus.plan.make import SampleInput, make_plan
 from isthmus.plan.model import RunPlan, write_plan
 from isthmus.segment.block import ImportJob

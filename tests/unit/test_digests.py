@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from isthmus.config.models import Settings
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
-from isthmus.plan.cost import Machine
 from isthmus.plan.digests import RESULT_VERSIONS
+from isthmus.plan.machine import Machine
 from isthmus.plan.make import SampleInput, make_plan
 
 READS = {

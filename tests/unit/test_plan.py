@@ -13,7 +13,8 @@ from isthmus.config.models import Settings
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
-from isthmus.plan.cost import Machine, default_packs, predict
+from isthmus.plan.cost import default_packs, predict
+from isthmus.plan.machine import Machine
 from isthmus.plan.make import SampleInput, block_shape, make_plan, window_of
 from isthmus.plan.model import RunPlan, read_plan, run_of, write_plan
 from isthmus.plan.paths import pack_names, pack_number
@@ -39,7 +40,11 @@ def _plan(settings=None, header=None, previous=None, *, image="i", cores=4):
         notes=("a note",),
     )
     return make_plan(
-        settings or _settings(), {"a": sample}, reference=None, machine=Machine(cores), previous=previous
+        settings or _settings(),
+        {"a": sample},
+        reference=None,
+        machine=Machine(cores=cores),
+        previous=previous,
     )
 
 
@@ -237,6 +242,20 @@ def test_memory_of_a_worker_does_not_grow_with_the_image():
 def test_packs_grow_with_the_image(pixels, packs):
     assert default_packs(pixels, 10**6, Machine(cores=4)) == packs
     assert default_packs(pixels, 3, Machine(cores=4)) == min(packs, 3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cores": 0},
+        {"cpus_per_core": 0},
+        {"unknown": ("walltime",)},
+        {"unknown": ("max_minutes",), "max_minutes": 60},
+    ],
+)
+def test_a_machine_that_cannot_be_is_refused(wrong):
+    with pytest.raises(ValueError, match="unknown|core"):
+        Machine(**wrong)
 
 
 def test_a_run_without_samples_needs_no_jobs():

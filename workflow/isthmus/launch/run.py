@@ -13,7 +13,7 @@ from isthmus.config.models import Settings
 from isthmus.errors import UserError
 from isthmus.launch.head import Head
 from isthmus.launch.inputs import gather_inputs, reference_digest
-from isthmus.plan.cost import Machine
+from isthmus.plan.machine import Machine
 from isthmus.plan.make import make_plan
 from isthmus.plan.model import RunPlan, read_plan, write_plan
 from isthmus.plan.paths import RunPaths, pack_names

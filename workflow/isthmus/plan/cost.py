@@ -5,9 +5,9 @@ The constants are rough, from runs of the demo on two cores; they are to be cali
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 
+from isthmus.plan.machine import Machine
 from isthmus.plan.model import Prediction, SamplePlan
 
 _BASE_MB = 350
@@ -17,13 +17,6 @@ _START_S = 4.0
 _PACK_TARGET_S = 1800.0
 _BYTES_PER_PIXEL = {"import_image": 16, "segment_pack": 60, "quantify_pack": 60, "build_pyramid": 24}
 _CPU_S_PER_MPIX = {"import_image": 0.1, "segment_pack": 0.5, "quantify_pack": 0.3, "build_pyramid": 0.1}
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What the plan assumes of a machine: cores that one job may use."""
-
-    cores: int = 4
 
 
 def default_packs(n_pixels: int, n_blocks: int, machine: Machine) -> int:

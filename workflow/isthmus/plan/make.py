@@ -13,8 +13,9 @@ from isthmus import __version__
 from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.errors import UserError
 from isthmus.image.source import ImageHeader
-from isthmus.plan.cost import Machine, default_packs, predict
+from isthmus.plan.cost import default_packs, predict
 from isthmus.plan.digests import cohort_digests, sample_digests
+from isthmus.plan.machine import Machine
 from isthmus.plan.model import RunPlan, SamplePlan
 
 _VOLUME_BLOCK_Z = 64
