@@ -15,7 +15,7 @@ TYPED := workflow/isthmus $(wildcard workflow/scripts)
 PYTHON_CODE := workflow tests envs
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
 
-.PHONY: help setup demo figure test test-slow test-all check config lock bench clean
+.PHONY: help setup demo figure test test-slow test-all test-slurm check config lock bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ test-slow: setup  ## the tests that `make test` leaves out for their length
 
 test-all: setup  ## all tests that need no cluster
 	pytest -m "not slurm"
+
+test-slurm: setup  ## the tests that need a cluster, on a real Slurm started here (root and apt; skips with a reason)
+	pytest -m slurm tests/slurm -rs
 
 check: setup  ## formatting, lint, types, repository tests
 	ruff check $(PYTHON_CODE)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 SNAKEFILE = REPOSITORY / "workflow" / "Snakefile"
 STARTED: list[subprocess.Popen[str]] = []
 """Runs in the background, so that none outlives its test."""

@@ -1,0 +1,48 @@
+"""One Slurm for all tests of a session; one session at a time on a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from slurm import packages
+from slurm.cluster import Cluster
+from slurm.layout import GENERIC
+
+LOCK = Path("/tmp/isthmus-slurm.lock")
+ROOT = Path("/tmp/isthmus-slurm")
+WAIT_S = 1800
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder need a Slurm."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("slurm")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster, without a layout: a test loads its own."""
+    if reason := packages.why_not():
+        pytest.skip(reason)
+    with FileLock(LOCK, timeout=WAIT_S):
+        if reason := packages.install():
+            pytest.skip(reason)
+        made = Cluster(ROOT)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+
+
+@pytest.fixture
+def generic(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster as a generic Slurm site, without jobs."""
+    cluster.load(GENERIC)
+    yield cluster
+    cluster.clear_jobs()
