@@ -20,6 +20,7 @@ from isthmus.quantify.guide import Guide, grow_guided
 from isthmus.quantify.measure import MEDIANS, Instances, Measures, image_margin_px, margin_px, measure
 from isthmus.quantify.outline_record import outline_record
 from isthmus.quantify.relabel import relabel
+from isthmus.quantify.runs import runs_of_spans
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -72,14 +73,14 @@ def quantify_block(job: QuantifyJob, index: int) -> BlockResult:
     """Write one block of the final label images and measure what lies in it."""
     write = job.grid.block(index).write
     instances = _instances(job, index)
-    cells, nuclei = (np.ascontiguousarray(labels) for labels in instances.around((0, 0, 0))[:2])
-    ids = instances.ids
+    cells, nuclei, ids = *instances.own, instances.ids
     files = tuple(
         _write_labels(path, write, labels, ids, job.is_volume)
         for path, labels in ((job.nuclei, nuclei), (job.cells, cells))
     )
     record = measure(instances, _channels(job, write), len(job.channels), job.measures)
-    record |= outline_record(cells, ids, write=write, image_shape=job.grid.shape)
+    runs = runs_of_spans(instances.spans, instances.by_number[0], write=write)
+    record |= outline_record(cells, ids, write=write, image_shape=job.grid.shape, runs=runs)
     if job.points is not None:
         # Imported here because images without transcripts need no Arrow.
         from isthmus.quantify.counts import count_points

@@ -72,50 +72,52 @@ def _find_extents(
 def _convex_areas(offsets: Int64, line: Int32, first: Int32, last: Int32) -> Int64:
     n_segments = offsets.size - 1
     areas = np.zeros(n_segments, np.int64)
-    most = height = 0
+    most = 0
+    for s in range(n_segments):
+        most = max(most, offsets[s + 1] - offsets[s])
+    at_line, at_column = np.empty(most, np.int64), np.empty(most, np.int64)
     for s in range(n_segments):
         a, b = offsets[s], offsets[s + 1]
         if b > a:
-            most = max(most, b - a)
-            height = max(height, line[b - 1] - line[a] + 1)
-    # Vertices (line, column) in half pixels.
-    at_line, at_column = np.empty(3 * most, np.int64), np.empty(3 * most, np.int64)
-    left, right = np.empty(height, np.int64), np.empty(height, np.int64)
-    for s in range(n_segments):
-        a, b = offsets[s], offsets[s + 1]
-        if b == a:
-            continue
-        _left_side(line[a:b], first[a:b], 1, at_line, at_column, left)
-        _left_side(line[a:b], last[a:b], -1, at_line, at_column, right)
-        for k in range(line[b - 1] - line[a] + 1):
-            areas[s] += 1 - right[k] - left[k]
+            n = _find_corners(line[a:b], first[a:b], 1, at_line, at_column)
+            left = _sum_first(at_line[:n], at_column[:n])
+            n = _find_corners(line[a:b], last[a:b], -1, at_line, at_column)
+            right = _sum_first(at_line[:n], at_column[:n])
+            areas[s] = line[b - 1] - line[a] + 1 - right - left
     return areas
 
 
 @kernel
-def _left_side(line: Int32, column: Int32, sign: int, at_line: Int64, at_column: Int64, left: Int64) -> None:
-    """First column in the hull on every line from the first to the last; columns are mirrored where sign is -1."""
+def _find_corners(line: Int32, column: Int32, sign: int, at_line: Int64, at_column: Int64) -> int:
+    """Corners of the left side of the hull of pixel centres; columns are mirrored where sign is -1."""
     n = 0
     for k in range(line.size):
-        y, x = 2 * np.int64(line[k]), 2 * np.int64(column[k]) * sign
-        for step in range(-1, 2):
-            v, u = y + step, x - (step == 0)
-            if n and at_line[n - 1] == v:
-                if at_column[n - 1] <= u:
-                    continue
-                n -= 1
-            # A vertex goes when the way past it leaves it on the inner side.
-            while n >= 2 and (at_column[n - 1] - at_column[n - 2]) * (v - at_line[n - 2]) >= (
-                u - at_column[n - 2]
-            ) * (at_line[n - 1] - at_line[n - 2]):
-                n -= 1
-            at_line[n], at_column[n] = v, u
-            n += 1
-    k = 0
-    for row in range(line[-1] - line[0] + 1):
-        v = 2 * (np.int64(line[0]) + row)
-        while at_line[k + 1] < v:
-            k += 1
-        run, rise = at_line[k + 1] - at_line[k], at_column[k + 1] - at_column[k]
-        # Half pixels over `run`, rounded up to whole pixels.
-        left[row] = -((-(at_column[k] * run + rise * (v - at_line[k]))) // (2 * run))
+        y, x = np.int64(line[k]), np.int64(column[k]) * sign
+        # A corner goes when the way past it leaves it on the inner side.
+        while n >= 2 and (at_column[n - 1] - at_column[n - 2]) * (y - at_line[n - 2]) >= (
+            x - at_column[n - 2]
+        ) * (at_line[n - 1] - at_line[n - 2]):
+            n -= 1
+        at_line[n], at_column[n] = y, x
+        n += 1
+    return n
+
+
+@kernel
+def _sum_first(at_line: Int64, at_column: Int64) -> Any:
+    """Sum of the first columns in the hull of edge midpoints on all lines, from the corners of the hull of centres.
+
+    The midpoints of a pixel are the corners of a diamond around its centre, so their hull is that of the centres
+    widened by the diamond. Where that of the centres begins at x on a line, and at x + slope on the next, the other
+    begins at the least of x - 1/2, x + slope / 2, and the same towards the line before: half a pixel farther out beside
+    a flat edge, half of the edge's slope beside a steep one.
+    """
+    total = at_column[0]
+    for k in range(at_line.size - 1):
+        x, run, rise = at_column[k], at_line[k + 1] - at_line[k], at_column[k + 1] - at_column[k]
+        # At the corner that the edge leaves inwards; a flat edge changes nothing there.
+        total += at_column[k + 1] - abs(rise) // (2 * run)
+        out = max(run, abs(rise))
+        for step in range(1, run):
+            total += x - (out - 2 * rise * step) // (2 * run)
+    return total

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,22 @@ class Instances:
         """Whether there is more than one plane."""
         return self.image_shape[0] > 1
 
+    @cached_property
+    def own(self) -> tuple[Int32, Int32]:
+        """Cells and nuclei of the write region, C-contiguous."""
+        cells, nuclei, _ = self.around((0, 0, 0))
+        return np.ascontiguousarray(cells), np.ascontiguousarray(nuclei)
+
+    @cached_property
+    def spans(self) -> Spans:
+        """The spans of the write region."""
+        return find_spans(*self.own)
+
+    @cached_property
+    def by_number(self) -> tuple[Int32, Int64]:
+        """Order of the spans by instance, and where each instance begins in it."""
+        return self.spans.by_instance(self.ids.size)
+
     def around(self, margin: Triple) -> tuple[Int32, Int32, tuple[slice, slice, slice]]:
         """Cells and nuclei of the write region with a margin, and where the write region lies in them."""
         region = self.write.grown(margin, self.image_shape)
@@ -148,9 +165,7 @@ def measure(instances: Instances, channels: Iterable[Pixels], n_channels: int, m
         (instances, channels, 3, 5): see quantify.texture.
     """
     n = instances.ids.size
-    cells, nuclei, _ = instances.around((0, 0, 0))
-    spans = find_spans(np.ascontiguousarray(cells), np.ascontiguousarray(nuclei))
-    order, first = spans.by_instance(n)
+    spans, (_, first) = instances.spans, instances.by_number
     present = np.diff(first) > 0
     complete = instances.complete()
     others = np.flatnonzero(present & ~complete)
@@ -158,9 +173,9 @@ def measure(instances: Instances, channels: Iterable[Pixels], n_channels: int, m
     add_geometry(sums, spans, write=instances.write, image_shape=instances.image_shape)
     record: Record = {"ids": instances.ids[present], "complete": complete[present]}
     if not instances.is_volume:
-        record |= _outer_shape(instances, spans, order, first, present, complete, others)
-    groups = group_spans(spans, n, cells.shape[2])
-    pairs = _neighbour_pairs(instances, spans) if measures.texture else None
+        record |= _outer_shape(instances, present, complete, others)
+    groups = group_spans(spans, n, instances.write.shape[2])
+    pairs = _neighbour_pairs(instances) if measures.texture else None
     inner = instances.write.within(
         instances.write.grown(image_margin_px(instances.is_volume, measures), instances.image_shape)
     )
@@ -180,20 +195,12 @@ def measure(instances: Instances, channels: Iterable[Pixels], n_channels: int, m
     return record | _channels_joined(values)
 
 
-def _outer_shape(
-    instances: Instances,
-    spans: Spans,
-    order: Int32,
-    first: Int64,
-    present: Bool,
-    complete: Bool,
-    others: Int64,
-) -> Record:
+def _outer_shape(instances: Instances, present: Bool, complete: Bool, others: Int64) -> Record:
     """Perimeter and convex hull, or what they follow from; planes only."""
     n = instances.ids.size
     cells, nuclei, inner = instances.around(margin_px(instances.is_volume))
     kinds = [perimeter.border_kinds(labels[0], inner[1:], n) for labels in (nuclei, cells)]
-    extents = find_extents(spans, order, first)
+    extents = find_extents(instances.spans, *instances.by_number)
     convex = convex_areas(extents).reshape(n, 2)
     convex[~complete] = 0
     sizes = np.diff(extents.offsets).reshape(n, 2)
@@ -209,10 +216,10 @@ def _outer_shape(
     }
 
 
-def _neighbour_pairs(instances: Instances, spans: Spans) -> texture.NeighbourPairs:
+def _neighbour_pairs(instances: Instances) -> texture.NeighbourPairs:
     beside = texture.MARGIN_PX
     cells, nuclei, inner = instances.around((beside if instances.is_volume else 0, beside, beside))
-    return texture.NeighbourPairs(cells, nuclei, inner, spans, is_volume=instances.is_volume)
+    return texture.NeighbourPairs(cells, nuclei, inner, instances.spans, is_volume=instances.is_volume)
 
 
 def _from_values(values: UInt16, groups: Groups, present: Bool, complete: Bool, measures: Measures) -> Record:

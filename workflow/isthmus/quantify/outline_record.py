@@ -16,7 +16,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 def outline_record(
-    cells: Int32, ids: Int64, *, write: Region, image_shape: Triple
+    cells: Int32, ids: Int64, *, write: Region, image_shape: Triple, runs: Int32 | None = None
 ) -> dict[str, npt.NDArray[Any]]:
     """The part of a block's record that outlines are made of.
 
@@ -24,6 +24,8 @@ def outline_record(
     ----------
     cells
         Instances (z, y, x) of the write region as numbers; number k has the id `ids[k - 1]`, and ids ascend.
+    runs
+        Their runs, where they are known: see `quantify.runs.pixel_runs`.
 
     Returns
     -------
@@ -33,7 +35,8 @@ def outline_record(
     run_id, run_px
         Runs of the instances that do: id, and (runs, 4) z, y, x_start, x_stop.
     """
-    runs = pixel_runs(cells, write=write)
+    if runs is None:
+        runs = pixel_runs(cells, write=write)
     touches = seam_instances(cells, ids.size, write=write, image_shape=image_shape)
     at_seam = touches[runs[:, 0] - 1]
     border = runs.compress(at_seam, axis=0)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from isthmus.blocks.grid import Region, Triple
 from isthmus.blocks.kernel import kernel
+from isthmus.quantify.spans import Spans, find_spans
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -19,8 +20,6 @@ Bool = npt.NDArray[np.bool_]
 
 RUN_COLUMNS = ("number", "z", "y", "x_start", "x_stop")
 """Columns of an array of runs (runs, 5), int32: the instance, and pixels of the image, x_stop not included."""
-
-_FIRST_ROOM = 4096
 
 
 def pixel_runs(labels: Int32, *, write: Region) -> Int32:
@@ -37,7 +36,14 @@ def pixel_runs(labels: Int32, *, write: Region) -> Int32:
     -------
     Array (runs, 5), see RUN_COLUMNS; in the order of number, z, y, x_start.
     """
-    return _by_number(_scan(labels, np.array(write.start, dtype=np.int64)))
+    spans = find_spans(labels, labels)
+    return runs_of_spans(spans, spans.by_instance(int(labels.max(initial=0)))[0], write=write)
+
+
+def runs_of_spans(spans: Spans, order: Int32, *, write: Region) -> Int32:
+    """Runs of a block, as `pixel_runs` finds them, from its spans; `order` is that of `Spans.by_instance`."""
+    place = np.array([*write.start, write.shape[1]], dtype=np.int64)
+    return _join_spans(spans.row, spans.line, spans.start, spans.stop, order, place)
 
 
 def seam_instances(labels: Int32, n_instances: int, *, write: Region, image_shape: Triple) -> Bool:
@@ -55,55 +61,21 @@ def seam_instances(labels: Int32, n_instances: int, *, write: Region, image_shap
 
 
 @kernel
-def _scan(labels: Int32, start: Int64) -> Int32:
-    """Runs in the order of the pixels."""
-    nz, ny, nx = labels.shape
-    runs = np.empty((_FIRST_ROOM, 5), dtype=np.int32)
-    ends = np.empty(nx + 1, dtype=np.int32)
-    n = 0
-    for i in range(nz):
-        for j in range(ny):
-            row = labels[i, j]
-            # What does not count is written too, and written over: branches that cannot be foreseen cost more.
-            n_ends = 0
-            for k in range(nx - 1):
-                ends[n_ends] = k + 1
-                n_ends += row[k] != row[k + 1]
-            ends[n_ends] = nx
-            n_ends += 1
-            if n + n_ends > len(runs):
-                larger = np.empty((2 * (n + n_ends), 5), dtype=np.int32)
-                larger[:n] = runs[:n]
-                runs = larger
-            first = np.int32(0)
-            for e in range(n_ends):
-                instance = row[first]
-                runs[n, 0] = instance
-                runs[n, 1], runs[n, 2] = start[0] + i, start[1] + j
-                runs[n, 3], runs[n, 4] = start[2] + first, start[2] + ends[e]
-                n += instance != 0
-                first = ends[e]
+def _join_spans(row: Int32, line: Int32, start: Int32, stop: Int32, order: Int32, place: Int64) -> Int32:
+    """Spans in the order of their instances as runs: spans of one instance that touch are one run.
+
+    place holds the block's first pixel (z, y, x) and its lines in a plane.
+    """
+    runs = np.empty((order.size, 5), dtype=np.int32)
+    n, before_row, before_line, end = 0, np.int32(-1), np.int32(-1), np.int32(0)
+    for k in order:
+        if row[k] == before_row and line[k] == before_line and start[k] == end:
+            n -= 1
+        else:
+            runs[n, 0] = row[k] + 1
+            runs[n, 1], runs[n, 2] = place[0] + line[k] // place[3], place[1] + line[k] % place[3]
+            runs[n, 3] = place[2] + start[k]
+        before_row, before_line, end = row[k], line[k], stop[k]
+        runs[n, 4] = place[2] + end
+        n += 1
     return runs[:n]
-
-
-@kernel
-def _by_number(runs: Int32) -> Int32:
-    """Runs sorted by their instance; those of one instance keep their order."""
-    n_instances = np.int64(0)
-    for i in range(len(runs)):
-        n_instances = max(n_instances, np.int64(runs[i, 0]))
-    place = np.zeros(n_instances + 1, dtype=np.int64)
-    for i in range(len(runs)):
-        place[runs[i, 0]] += 1
-    before = np.int64(0)
-    for number in range(n_instances + 1):
-        count = place[number]
-        place[number] = before
-        before += count
-    sorted_runs = np.empty_like(runs)
-    for i in range(len(runs)):
-        number = runs[i, 0]
-        for column in range(5):
-            sorted_runs[place[number], column] = runs[i, column]
-        place[number] += 1
-    return sorted_runs
