@@ -72,7 +72,7 @@ def _sopa(folder: Path, f: Figures) -> bool:
 
     rows = [
         (name, one)
-        for name, key in (("Sopa", "sopa 1024"), ("Isthmus", "isthmus for sopa"))
+        for name, key in (("Sopa", "sopa large"), ("Isthmus", "isthmus for sopa"))
         if (one := f.sopa(key))
     ]
     if len(rows) < 2:

@@ -44,6 +44,16 @@ class Phases:
             if self._open:
                 self._open[-1][0] += whole
 
+    @contextmanager
+    def alone(self) -> Iterator[dict[str, float]]:
+        """Yields a dictionary that gets what happens inside, and nothing else; `seconds` stays what it was."""
+        before, spent = self.seconds, dict[str, float]()
+        self.seconds = spent
+        try:
+            yield spent
+        finally:
+            self.seconds = before
+
     def watch(self, place: str, name: str) -> None:
         """Count every call of `module:function` or `module:Class.method` as a phase.
 

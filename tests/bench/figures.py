@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench.rows import BLOCK_PX, LARGE_PX, SEAM_BLOCKS_PX, Sizes
+from bench.rows import BLOCK_PX, LARGE_PX, MEMORY, SEAM_BLOCKS_PX, Sizes, rows
 
 STAGES = ("pass 1", "stitching", "pass 2", "table", "outlines")
 _OUTER = "percentiles and outer shape"
 _FUNCTION = ("landscape", "forest")
+_SUMS = (*_FUNCTION, "statistics")
+IN_MEMORY = {"sums of intensity and shape": _SUMS, "perimeters and hulls too": (*_SUMS, _OUTER)}
+"""Parts of both passes in memory: with what the prototype measured, and with all shape."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Figures:
     def failed(self) -> Iterator[tuple[str, str]]:
         """Rows without a result."""
         for key, outcome in self._results.items():
-            if key != "about" and outcome["reason"]:
+            if outcome.get("reason"):
                 yield key, outcome["reason"]
 
     def total(self, key: str) -> dict[str, Any] | None:
@@ -95,28 +98,26 @@ class Figures:
                     yield image, block_px, stage
 
     def path(self, image: str, block_px: int, stage: str) -> dict[str, Any] | None:
-        """The cheaper of both repeats of a stage."""
-        keys = [f"{image} {block_px} #{repeat}: {stage}" for repeat in (1, 2)]
-        found = [one for one in (self._results.get(key) for key in keys) if one and one["values"]]
-        if not found:
+        """A stage of a path that was measured for speed."""
+        found = self._results.get(f"{image} {block_px}: {stage}")
+        if not found or not found["values"]:
             return None
-        best = min(found, key=lambda one: one["values"]["core_cpu_s"])
-        return {"phases": {}, "peak_mb": best["peak_mb"], **best["values"]}
+        return {"phases": {}, "peak_mb": found["peak_mb"], **found["values"]}
 
-    def speed_in_memory(self, image: str, block_px: int, without: tuple[str, ...] = ()) -> float | None:
-        """MPix a CPU second of both passes without reading and writing, and without some parts."""
-        passes = [self.path(image, block_px, stage) for stage in ("pass 1", "pass 2")]
-        if None in passes:
-            return None
-        left_out = ("read and write", *without)
-        spent = sum(
-            seconds
-            for one in passes
-            if one
-            for name, seconds in one["phases"].items()
-            if name not in left_out
-        )
-        return self.megapixels(image) / spent
+    def memory(self) -> Iterator[tuple[str, int, str, dict[str, Any]]]:
+        """Image, block, what is measured, and the values of all rows in memory that have a result."""
+        for image in (self.sizes.throughput, self.sizes.fine):
+            for block_px in (BLOCK_PX, LARGE_PX):
+                for what in MEMORY:
+                    values = self.values(f"memory {image} {block_px} {what}")
+                    if values:
+                        yield image, block_px, what, values
+
+    def speed_in_memory(self, image: str, block_px: int, parts: tuple[str, ...]) -> float | None:
+        """MPix a CPU second of some parts of both passes on decoded blocks, steady state."""
+        values = self.values(f"memory {image} {block_px} sums and shape")
+        spent = sum(values["phases"][part] for part in parts) if values else None
+        return ratio(values.get("mpix"), spent)
 
     def whole_path_s(self, image: str, block_px: int) -> float | None:
         """CPU seconds of both passes and stitching, disk included."""
@@ -150,7 +151,7 @@ class Figures:
 
     def sopa_phases(self) -> list[tuple[str, float]]:
         """The parts of Sopa, dearest first."""
-        phases = self.values("sopa 1024").get("phases", {})
+        phases = self.values("sopa large").get("phases", {})
         return sorted(phases.items(), key=lambda item: -item[1])
 
     def sopa_aggregation(self) -> float | None:
@@ -160,11 +161,14 @@ class Figures:
 
     def sopa_ratio(self, what: str) -> float | None:
         """Sopa's CPU over that of Isthmus."""
-        one, other = self.sopa("sopa 1024"), self.sopa("isthmus for sopa")
+        one, other = self.sopa("sopa large"), self.sopa("isthmus for sopa")
         return ratio(one[what], other[what]) if one and other else None
 
     def cells_per_s(self, key: str) -> float | None:
-        """Cells measured a CPU second; `isthmus` counts sums, `isthmus all` everything that is measured."""
+        """Cells measured a CPU second, joining included.
+
+        `isthmus` and `isthmus all`: nucleus and cytoplasm of cells, sums or everything.
+        """
         if not key.startswith("isthmus"):
             made: float | None = self.values(key).get("cells_per_cpu_s")
             return made
@@ -181,8 +185,8 @@ class Figures:
         """Library, what it measures, key of its row."""
         basic = "area, box, centroid, mean, minimum, maximum, deviation"
         return [
-            ("Isthmus", f"{basic}, axes, of nucleus and cytoplasm; all blocks joined", "isthmus"),
-            ("Isthmus", "the same, medians, perimeter, convex hull; all blocks joined", "isthmus all"),
+            ("Isthmus, cells with cytoplasm", f"{basic}, axes, of each compartment", "isthmus"),
+            ("Isthmus, cells with cytoplasm", "the same, medians, perimeter, convex hull", "isthmus all"),
             ("scikit-image regionprops_table", basic, "regionprops basic"),
             (
                 "scikit-image regionprops_table",
@@ -202,6 +206,25 @@ class Figures:
             ),
         ]
 
+    def given_nuclei(self) -> Iterator[tuple[str, float | None]]:
+        """What is measured in nuclei that are not grown, and cells a CPU second, joining included."""
+        for title, what, spent in (
+            ("sums of intensity and shape", "sums and shape", "sums_cpu_s"),
+            ("perimeters and hulls too", "sums and shape", "statistics_cpu_s"),
+            ("medians too", "and medians", "statistics_cpu_s"),
+        ):
+            values = self.values(f"memory {self.sizes.throughput} {BLOCK_PX} {what}")
+            yield title, ratio(values.get("objects"), values.get(spent))
+
+    def not_run(self) -> list[str]:
+        """Rows that were left out."""
+        return [row.key for row in rows(self.sizes) if row.key not in self._results]
+
+    def load(self) -> tuple[float, float] | None:
+        """Median and largest load of the machine at the beginning of the rows, the benchmark's own included."""
+        found = sorted(one["load"] for one in self._results.values() if "load" in one)
+        return (found[len(found) // 2], found[-1]) if found else None
+
     def curve(self, side: int) -> dict[str, float] | None:
         """Speed, memory and files at a size."""
         total = self.total(f"curve {side}")
@@ -218,10 +241,14 @@ class Figures:
             "cells": total["objects"],
         }
 
+    @property
+    def compared_px(self) -> int:
+        """Pixels a side that the largest size is compared with: 4096, or the smallest of the curve."""
+        return 4096 if 4096 in self.sizes.curve else self.sizes.curve[0]
+
     def worker_growth(self) -> float | None:
-        """Memory of a worker at the largest size over that at 4096 pixels a side (or the smallest of the curve)."""
-        first = 4096 if 4096 in self.sizes.curve else self.sizes.curve[0]
-        one, other = self.curve(self.sizes.curve[-1]), self.curve(first)
+        """Memory of a worker at the largest size over that at the size it is compared with."""
+        one, other = self.curve(self.sizes.curve[-1]), self.curve(self.compared_px)
         return ratio(one["worker_mb"], other["worker_mb"]) if one and other else None
 
     def codec_share(self) -> float | None:
@@ -237,8 +264,9 @@ class Figures:
         yield "objects that differ from the whole image, blocks of 512 and 1024", at_most(0), _sum(wrong), 0
         for image in (s.throughput, s.fine):
             for n in (BLOCK_PX, LARGE_PX):
-                name = f"`basins` and statistics in memory, `{image}`, blocks of {n}, MPix / CPU s"
-                yield name, at_least(40), self.speed_in_memory(image, n, ("growth", "outlines")), 1
+                for what, parts in IN_MEMORY.items():
+                    name = f"`basins`, {what}, in memory, `{image}`, blocks of {n}, MPix / CPU s"
+                    yield name, at_least(40), self.speed_in_memory(image, n, parts), 1
         for n in (BLOCK_PX, LARGE_PX):
             spent = self.whole_path_s(s.throughput, n)
             yield (
@@ -250,12 +278,12 @@ class Figures:
         yield "stitching, share of pass 1, blocks of 1024, %", at_most(5), self.stitching_share(), 2
         yield "Sopa / Isthmus, same function, core CPU", at_least(10), self.sopa_ratio("core"), 1
         yield "Sopa / Isthmus, all but the function", at_least(50), self.sopa_ratio("rest"), 1
-        for what, key in (("sums", "isthmus"), ("sums, medians, perimeters and hulls", "isthmus all")):
-            yield f"{what}, cells / CPU s, 4 channels", at_least(300_000), self.cells_per_s(key), 0
+        for title, speed in self.given_nuclei():
+            yield f"nuclei measured: {title}, cells / CPU s, 4 channels", at_least(300_000), speed, 0
         yield "transcripts in spatial order, CPU s", at_most(0.6), self.core("transcripts spatial"), 2
         yield "transcripts in random order, written, CPU s", at_most(2.5), self.core("transcripts random"), 2
         yield (
-            f"worker memory, {s.curve[-1]:,} px over 4,096 px a side",
+            f"worker memory, {s.curve[-1]:,} px over {self.compared_px:,} px a side",
             at_most(1.05),
             self.worker_growth(),
             3,

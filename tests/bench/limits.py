@@ -15,33 +15,32 @@ from bench.ours import grid_of, make_levels, method_from, read_level, segment_pa
 from bench.score import drop_small, matched
 
 DSB = ROOT.parent / "shared" / "data" / "dsb2018_fluo_dev"
-_REPEATS = 3
 
 
 def codecs(scratch: Path, image: str) -> dict[str, Any]:
-    """Read all channels once, write nuclei and cells once, whole shards as Isthmus stores them; best of three."""
-    labels = read_oracle(image).astype(np.uint32)[np.newaxis]
+    """Read all channels once, write nuclei and cells once, whole shards as Isthmus stores them."""
+    from isthmus.packs.memory import keep_freed_memory
+    from isthmus.segment.stitch import label_dtype
+
+    labels = read_oracle(image).astype(label_dtype(int(read_oracle(image).max())))[np.newaxis]
     grid = grid_of(image, SHARD_PX)
-    best = [np.inf, np.inf]
-    for repeat in range(_REPEATS):
-        pixels = read_level(pixels_of(image), has_channels=True)
-        targets = [
-            make_levels(scratch / f"{name} {repeat}", image, SHARD_PX, np.dtype(np.uint32))
-            for name in ("nuclei", "cells")
-        ]
-        begin = own_cpu_s()
-        for index in range(grid.n_blocks):
-            for channel in range(len(facts_of(image)["channels"])):
-                pixels.read(grid.block(index).write, channel)
-        middle = own_cpu_s()
-        for index in range(grid.n_blocks):
-            write = grid.block(index).write
-            for target in targets:
-                target.write(write, labels[write.slices])
-        best = [min(best[0], middle - begin), min(best[1], own_cpu_s() - middle)]
+    pixels = read_level(pixels_of(image), has_channels=True)
+    targets = [make_levels(scratch / name, image, SHARD_PX, labels.dtype) for name in ("nuclei", "cells")]
+    keep_freed_memory()
+    pixels.read(grid.block(0).write)  # the first use of the codecs loads them
+    begin = own_cpu_s()
+    for index in range(grid.n_blocks):
+        for channel in range(len(facts_of(image)["channels"])):
+            pixels.read(grid.block(index).write, channel)
+    middle = own_cpu_s()
+    for index in range(grid.n_blocks):
+        write = grid.block(index).write
+        for target in targets:
+            target.write(write, labels[write.slices])
+    end = own_cpu_s()
     return {
-        "core_cpu_s": sum(best),
-        "phases": {"read four channels": best[0], "write nuclei and cells": best[1]},
+        "core_cpu_s": end - begin,
+        "phases": {"read four channels": middle - begin, "write nuclei and cells": end - middle},
     }
 
 

@@ -2,13 +2,15 @@
 
 HEAD = """# Benchmarks
 
-Measured on {date} by `{command}`{quick}, which writes this page; {machine}. Isthmus and its peers ran side by side in
-one run, each row in a process of its own with one thread, peers in environments of their own (`envs/bench-*.txt`).
+Measured {measured}; {machine}.{small} Load of the machine when rows began, the benchmark itself included: {load}.
+Isthmus and its peers ran side by side, each row in a process of its own with one thread, peers in environments of their
+own (`envs/bench-*.txt`).
 
-**CPU s**: user and system seconds of the work itself, import and making of inputs excluded, the least of the repeats
-(the passes, Otsu and Sopa run once or twice, see `tests/bench/rows.py`). **With start**: the whole process and its
-children, import included, for Isthmus of the four processes of its stages. **Peak MB**: resident memory of the
-process and its children. Machines and their load change seconds; look at ratios, and do not trust one below 1.5.
+**CPU s**: user and system seconds of the work itself, import and making of inputs excluded, the least of two processes
+(whole runs: one; rows in memory and transcripts: two runs in one process; quick trials: one of everything). **With
+start**: the whole process and its children, import included, for Isthmus of the five processes of its stages. **Peak
+MB**: resident memory of the process and its children. Machines and their load change seconds; look at ratios, and do
+not trust one below 1.5.
 **F1**: objects matched at an overlap above 0.5 with the truth. Images are generated tissue (`tests/tissue.py`): four
 channels of 16 bit, pixels of 0.5 um, 2,000 nuclei a megapixel that touch and overlap, uneven background, noise; the
 truth is known.
@@ -26,17 +28,24 @@ NOTES = """## What is not fair, either way
   bioimage-py holds the whole label image in one process; its joining is a heuristic (multicut of overlaps), which
   happens to err or not. The halo is the one that Isthmus needs. dask-image labels connected components: nuclei that
   touch stay one object, so its F1 is not comparable.
-* **In memory** is both passes less the time inside reading and writing of arrays; growth of nuclei to cells and
-  outlines are left out there too, for "`basins` with statistics" names neither. The table of parts shows them all.
+* **In memory** is the code of both passes, records of blocks and final labels included, on arrays in place of stored
+  levels. Copying a block's pixels stands for decoding them and is left out; nuclei are not grown and outlines are left
+  out, for "`basins` with statistics" names neither. *Sums of intensity and shape* are areas, boxes, moments, means,
+  deviations, minima and maxima, of nucleus and (here empty) cytoplasm: what the earlier prototype measured.
 * **Sopa** stores SpatialData elements and GeoParquet, and its table is an AnnData; Isthmus's core here ends with the
   joined sums and the outlines, its AnnData is written by another rule (see the whole run). Sopa's
   smoothing and contrast enhancement of patches are off (they would add CPU), its overlap is the default of 50 pixels
   though the operator looks further, and its filter of dark cells is off. Sopa's start (seconds of import) is
-  left out; every process of its workflow pays it.
+  left out; every process of its workflow pays it. Only the per-patch function is warmed for Sopa: what its libraries
+  load when first used counts against it (the larger the image, the less that is); Isthmus's kernels are loaded before
+  its clock starts, but are too in its jobs.
 * **Statistics**: the property sets differ. For Isthmus only the measuring counts, not the reading of the image, nor
   the growth of cells; the other rows get arrays in memory too. squidpy and dask-image are made for few objects, so
-  they get few.
-* **Codec limit**: decode four channels once, encode nuclei and cells once, with the codecs and shards that Isthmus
-  itself uses. Isthmus reads the nuclear channel twice, and writes and reads local labels besides.
+  they get few. Isthmus measures a larger image, block by block, and joins the parts of cells that are cut.
+* **Codec limit**: decode four channels once, encode two label images (nuclei, and the same again as cells) once, with
+  the codecs and shards that Isthmus itself uses. A program that writes one label image would have a lower limit.
+  Isthmus reads the nuclear channel twice, and writes and reads local labels besides.
+* **Slow peers** run on `{seams}`, not on larger images; scikit-image on whole images takes part up to
+  {whole_tools:,} pixels a side.
 * **Memory** counts shared libraries in every process. **Files** of Isthmus are shards, block records and lookup.
 """

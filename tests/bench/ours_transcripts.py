@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.rows import REPEATS
+
 _SCRIPT = Path(__file__).with_name("transcripts.py")
 _STAGES = ("read and bin", "assign and count", "join", "cells in input order, written")
 _LINE = re.compile(r"^\s*([0-9.]+) CPU s\s+([0-9.]+) MB")
@@ -18,7 +20,7 @@ def count(scratch: Path, million: int, order: str) -> dict[str, Any]:
     if not _SCRIPT.exists():
         raise FileNotFoundError(f"{_SCRIPT.name} is not in this checkout")
     command = [sys.executable, "-P", str(_SCRIPT), "--rows", str(million * 1_000_000), "--genes", "integer"]
-    command += ["--order", "tiled" if order == "spatial" else "random"]
+    command += ["--order", "tiled" if order == "spatial" else "random", "--repeats", str(REPEATS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])

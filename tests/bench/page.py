@@ -2,69 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import charts
+from bench import about, charts
 from bench.figures import Figures
 from bench.notes import HEAD, NOTES
 from bench.rows import SEAM_BLOCKS_PX, Sizes
-
-Cells = Sequence[str]
-
-
-def table(head: Cells, rows: Sequence[Cells]) -> str:
-    """A Markdown table; a row of another length is a fault."""
-    for row in rows:
-        if len(row) != len(head):
-            raise ValueError(f"{len(row)} cells under {len(head)} headings: {row}")
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
+from bench.text import number, table
 
 
-def number(value: float | int | None, digits: int = 2) -> str:
-    """A number for a table: enough digits and no more; a dash for what was not measured."""
-    if value is None:
-        return "-"
-    if isinstance(value, int) or value == 0 or abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"
-
-
-def write(folder: Path, results: dict[str, Any], sizes: Sizes, *, command: str) -> None:
+def write(folder: Path, results: dict[str, Any], sizes: Sizes) -> None:
     """Write the page and its charts."""
     figures = Figures(results, sizes)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     drawn = charts.draw(images, figures)
-    parts = [HEAD.format(command=command, **_about(results)), _asked(figures)]
+    parts = [HEAD.format(**about.about(results, figures)), about.asked(figures)]
     parts += [_seams(figures), _whole(figures), _speed(figures), _statistics(figures), _sopa(figures)]
     parts += [
         _transcripts(figures),
         _curve(figures, drawn),
         _demo(figures),
-        NOTES,
+        NOTES.format(seams=sizes.seams, whole_tools=sizes.whole_tools),
         _failed(figures),
+        _not_run(figures),
         _versions(results),
     ]
     (folder / "benchmarks.md").write_text(
         "\n".join(part.rstrip("\n") + "\n" for part in parts if part), "utf-8"
     )
-
-
-def _about(results: dict[str, Any]) -> dict[str, str]:
-    about = results.get("about", {})
-    quick = " (small images: a trial of the benchmark, not a result)" if about.get("quick") else ""
-    return {"date": about.get("date", "unknown"), "machine": about.get("machine", "unknown"), "quick": quick}
-
-
-def _asked(f: Figures) -> str:
-    rows = []
-    for name, goal, value, digits in f.asked():
-        met = "-" if value is None else ("yes" if goal.met(value) else "**no**")
-        rows.append([name, goal.text, number(value, digits), met])
-    return "## What was asked\n\n" + table(["figure", "goal", "measured", "met"], rows)
 
 
 def _seams(f: Figures) -> str:
@@ -81,7 +48,7 @@ def _seams(f: Figures) -> str:
     for title, key, size in [("Sopa, one patch", "sopa whole", "whole")] + [
         ("Sopa, patches with 50 px overlap", f"sopa {size}", str(size)) for size in SEAM_BLOCKS_PX
     ]:
-        rows.append([f"{title} ({f.sizes.sopa})", size, *_cost(f, key)])
+        rows.append([title, size, *_cost(f, key)])
     halo = f.values(f"method {f.sizes.seams}").get("halo_px", "some")
     text = (
         f"## Cutting the image: the same per-patch function everywhere\n\nImage `{f.sizes.seams}`, with a halo of "
@@ -145,15 +112,32 @@ def _speed(f: Figures) -> str:
         )
         rows.append([image, str(block_px), stage, number(one["core_cpu_s"]), phases, number(one["peak_mb"])])
     head = ["image", "block px", "stage", "CPU s", "of which, ms per MPix", "worker, peak MB"]
-    return "## Where the time of both passes goes\n\nOne worker, four channels, disk included.\n\n" + table(
-        head, rows
+    text = "## Where the time of both passes goes\n\nOne worker, four channels, disk included.\n\n"
+    return text + table(head, rows) + _memory(f)
+
+
+def _memory(f: Figures) -> str:
+    rows = []
+    for image, block_px, what, one in f.memory():
+        speed, read = number(one["mpix"] / one["core_cpu_s"], 1), number(one["read_factor"])
+        parts = ", ".join(f"{name} {number(1000 * s / one['mpix'], 1)}" for name, s in one["phases"].items())
+        rows.append([image, str(block_px), what, speed, read, parts])
+    head = ["image", "block px", "statistics", "all, MPix / CPU s", "read a pixel", "parts, ms per MPix"]
+    text = (
+        "\nDecoded blocks in memory, steady state, nuclei not grown: the same code, arrays in place of stored levels "
+        '(`make bench BENCH="--only memory"`). Blocks with halo on all sides count, or all but the first. '
+        "*Read and write*, here copying, *growth* and *outlines* are not in the speed. What was asked, above, is "
+        "*landscape*, *forest* and the statistics alone; here records and final labels count too.\n\n"
     )
+    return text + table(head, rows)
 
 
 def _statistics(f: Figures) -> str:
-    rows = [[title, what, number(f.cells_per_s(key))] for title, what, key in f.measured()]
+    rows = [["Isthmus, nuclei", title, number(speed)] for title, speed in f.given_nuclei()]
+    rows += [[title, what, number(f.cells_per_s(key))] for title, what, key in f.measured()]
     text = (
-        f"## Measuring cells: four channels, cells per CPU second\n\nImage `{f.sizes.statistics}`, labels given. "
+        f"## Measuring cells: four channels, cells per CPU second\n\nLabels given; image `{f.sizes.statistics}`, for "
+        f"Isthmus `{f.sizes.throughput}` in blocks of 1024 pixels, all blocks joined. "
         "The libraries measure different things; the second column says which.\n\n"
     )
     return text + table(["library", "what", "cells / CPU s"], rows)
@@ -161,25 +145,26 @@ def _statistics(f: Figures) -> str:
 
 def _sopa(f: Figures) -> str:
     rows = []
-    for title, key in (
-        ("Sopa, patches of 1024 px", "sopa 1024"),
-        ("Sopa, one patch", "sopa whole"),
-        ("Sopa, patches of 1024 px, and transcripts", "sopa transcripts"),
-        ("Isthmus, blocks of 1024 px", "isthmus for sopa"),
+    large, small = f.sizes.sopa, f.sizes.seams
+    for title, image, key in (
+        ("Isthmus, blocks of 1024 px", large, "isthmus for sopa"),
+        ("Sopa, patches of 1024 px", large, "sopa large"),
+        ("Sopa, patches of 1024 px", small, "sopa 1024"),
+        ("Sopa, patches of 1024 px, and transcripts", small, "sopa transcripts"),
+        ("Sopa, one patch", small, "sopa whole"),
     ):
         one = f.sopa(key)
-        rows.append(
-            [title, *(number(one.get(name)) if one else "-" for name in ("core", "user", "rest", "cells"))]
-        )
+        cells = [number(one.get(name)) if one else "-" for name in ("core", "user", "rest", "cells")]
+        rows.append([title, image, *cells])
     text = (
-        f"## Sopa with the same per-patch function\n\nImage `{f.sizes.sopa}`, four channels, no growth of nuclei. "
+        "## Sopa with the same per-patch function\n\nFour channels, no growth of nuclei. "
         "The function is Isthmus's own operator on a patch. Import and making of the input object are not counted on "
         "either side; both make polygons.\n\n"
     )
-    text += table(["", "core CPU s", "of which the function", "the rest", "cells"], rows)
+    text += table(["", "image", "core CPU s", "of which the function", "the rest", "cells"], rows)
     detail = [[name, number(seconds)] for name, seconds in f.sopa_phases()]
     if detail:
-        text += "\nThe parts of Sopa (patches of 1024 px):\n\n" + table(["part", "CPU s"], detail)
+        text += f"\nThe parts of Sopa on `{large}`:\n\n" + table(["part", "CPU s"], detail)
     conflicts = [[f"{n:,}", number(f.core(f"conflicts {n}"))] for n in f.sizes.conflicts]
     text += "\nIts conflict resolution alone, every tenth cell found twice:\n\n"
     return text + table(["cells", "CPU s"], conflicts)
@@ -196,11 +181,14 @@ def _transcripts(f: Figures) -> str:
     rows.append(
         [
             "spatial",
-            "Sopa's aggregation of cells, genes and channels, see above",
+            f"Sopa's aggregation of genes and channels on `{f.sizes.seams}`, see above",
             number(f.sopa_aggregation()),
         ]
     )
-    text = "## Transcripts\n\nIsthmus, 10 million rows in Parquet, 132,496 cells, integer genes; a process a stage.\n\n"
+    text = (
+        f"## Transcripts\n\nIsthmus, {f.sizes.million} million rows in Parquet, 132,496 cells, integer genes; "
+        "a process a stage.\n\n"
+    )
     return text + table(["order", "stage", "CPU s"], rows)
 
 
@@ -237,7 +225,7 @@ def _demo(f: Figures) -> str:
         one = f.sopa(key)
         total = f.total(key)
         cost = [number(one.get(name)) if one else "-" for name in ("core", "user", "rest", "cells")]
-        tail = [number(total[name]) if total else "-" for name in ("peak_mb", "files", "wrong")]
+        tail = [number(total.get(name)) if total else "-" for name in ("peak_mb", "files", "wrong")]
         rows.append([title, *cost, *tail])
     head = ["", "core CPU s", "of which the function", "the rest", "cells", "peak MB", "files", "wrong"]
     text = "## The demo's data: a Xenium crop, DAPI, 0.2125 um\n\n" + table(head, rows)
@@ -255,6 +243,11 @@ def _demo(f: Figures) -> str:
 def _failed(f: Figures) -> str:
     rows = [[key, reason] for key, reason in f.failed()]
     return "## Rows without a result\n\n" + table(["row", "reason"], rows) if rows else ""
+
+
+def _not_run(f: Figures) -> str:
+    keys = f.not_run()
+    return "## Rows that were not run\n\n" + ", ".join(f"`{key}`" for key in keys) + "\n" if keys else ""
 
 
 def _versions(results: dict[str, Any]) -> str:

@@ -57,7 +57,9 @@ def segment(
     whole = folder_of(image) / "sopa_whole.npy"
     if not patch_px:
         np.save(whole, labels)
-    made |= {"phases": phases.seconds, "import_cpu_s": import_s, "wrong": _wrong(labels, np.load(whole))}
+    made |= {"phases": phases.seconds, "import_cpu_s": import_s}
+    if whole.exists():
+        made["wrong"] = _wrong(labels, np.load(whole))
     if facts_of(image)["has_truth"]:
         made["f1"] = f1_score(labels, read_truth(image))
     return made

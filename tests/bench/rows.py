@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 BLOCK_PX, LARGE_PX = 1024, 2048
 """Edge of a block: the product's default, and one that loses less to halos."""
 SEAM_BLOCKS_PX = (512, 1024)
+REPEATS = 2
+"""Processes of each row that counts; the one that cost least is reported."""
+MEMORY = {"sums and shape": False, "and medians": True}
+"""What the rows in memory measure: whether medians too."""
+_ONCE = ("data:", "ours_run:", "ours_memory:", "ours_transcripts:")
+_WITH_ORACLE = ("peers_blocks:", "measuring:", "limits:codecs")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One process: `module:function` of this package and its arguments; repeats keep the one that cost least."""
+    """One process: `module:function` of this package and its arguments, in an environment ("" is the project's own)."""
 
     key: str
     target: str
     arguments: dict[str, Any] = field(default_factory=dict)
     environment: str = ""
-    repeats: int = 1
+
+    @property
+    def repeats(self) -> int:
+        """Making of inputs and whole runs happen once; rows that repeat their work in one process do so themselves."""
+        made_once = self.target.startswith(_ONCE) or self.key.startswith(("method ", "warm:"))
+        return 1 if made_once else REPEATS
+
+    @property
+    def path(self) -> str:
+        """What the stages of one path have in common, "" for a row that is no stage."""
+        name, colon, _ = self.key.partition(": ")
+        return name if colon else ""
+
+    @property
+    def needs(self) -> set[str]:
+        """Keys of rows that come before this one."""
+        image = self.arguments.get("image")
+        if image is None or self.key.startswith("prepare "):
+            return set()
+        made = (
+            {f"prepare {image}"}
+            if self.key.startswith("method ")
+            else {f"prepare {image}", f"method {image}"}
+        )
+        if self.target.startswith(_WITH_ORACLE) or self.arguments.get("score"):
+            made.add(f"oracle {image}")
+        if self.target == "peers_sopa:segment" and self.arguments["patch_px"]:
+            made.add("sopa xenium whole" if image == "xenium" else "sopa whole")
+        return made
 
 
 @dataclass(frozen=True)
@@ -26,15 +60,17 @@ class Sizes:
     """Which images are used.
 
     seams, statistics
-        Image for blocks against the whole, and for measuring given cells.
+        Image for blocks against the whole (Sopa included), and for measuring given cells.
     sopa
-        Image for Sopa.
+        Image for what Sopa and Isthmus cost with the same function.
     throughput, fine
         Images for the speed of the passes, at 0.5 and 0.2125 um.
     curve
         Pixels a side of the cost curve.
     whole_tools
         Pixels a side up to which whole-image tools take part in the curve.
+    million
+        Transcripts.
     """
 
     seams: str = "tissue-2048"
@@ -43,8 +79,9 @@ class Sizes:
     throughput: str = "tissue-4096"
     fine: str = "fine-4096"
     curve: tuple[int, ...] = (1024, 4096, 8192, 16384)
-    whole_tools: int = 8192
+    whole_tools: int = 4096
     conflicts: tuple[int, ...] = (10_000, 40_000, 160_000)
+    million: int = 10
 
     @property
     def images(self) -> list[str]:
@@ -62,22 +99,32 @@ QUICK = Sizes(
     curve=(1024, 2048),
     whole_tools=1024,
     conflicts=(10_000,),
+    million=1,
 )
 
 
-def rows(sizes: Sizes, *, quick: bool = False) -> list[Row]:
+def rows(sizes: Sizes) -> list[Row]:
     """All rows."""
     made = [*_prepared(sizes), *_seams(sizes), *_sopa(sizes), *_statistics(sizes)]
     made += [
         Row("dsb", "limits:expert_outlines"),
         Row("codecs", "limits:codecs", {"image": sizes.throughput}),
+        Row("import", "ours:import_and_first"),
     ]
-    made += [
-        Row("import", "ours:import_and_first", {}, repeats=3),
-        *_throughput(sizes, repeats=1 if quick else 2),
-    ]
-    made += [*_curve(sizes), *_transcripts(quick), *_whole_runs(sizes, quick=quick)]
-    return [replace(row, repeats=1) for row in made] if quick else made
+    made += [*_memory(sizes), *_throughput(sizes), *_curve(sizes), *_transcripts(sizes), *_whole_runs(sizes)]
+    return made
+
+
+def select(made: list[Row], only: str) -> list[Row]:
+    """Rows whose key contains some text, the other stages of their paths, and what they need before."""
+    wanted = {row.key for row in made if only in row.key}
+    paths = {row.path for row in made if row.key in wanted} - {""}
+    wanted |= {row.key for row in made if row.path in paths}
+    while True:
+        needed = wanted.union(*(row.needs for row in made if row.key in wanted))
+        if needed == wanted:
+            return [row for row in made if row.key in wanted]
+        wanted = needed
 
 
 def _prepared(sizes: Sizes) -> list[Row]:
@@ -88,9 +135,7 @@ def _prepared(sizes: Sizes) -> list[Row]:
     # compiled once for each environment, so that no row that counts pays for it
     made += _path("warm", "tissue-1024", 512)
     with_oracle = dict.fromkeys([sizes.seams, sizes.statistics, sizes.sopa, sizes.throughput, "xenium"])
-    return made + [
-        Row(f"oracle {image}", "ours:whole_image", {"image": image}, repeats=2) for image in with_oracle
-    ]
+    return made + [Row(f"oracle {image}", "ours:whole_image", {"image": image}) for image in with_oracle]
 
 
 def _path(
@@ -99,11 +144,11 @@ def _path(
     """Both passes and what lies between and after them, each in its own process."""
     arguments = {"image": image, "block_px": block_px, "expand_um": expand_um}
     return [
-        Row(f"{name}: pass 1", "ours:first_pass", arguments),
-        Row(f"{name}: stitching", "ours:stitch_blocks", arguments),
-        Row(f"{name}: pass 2", "ours:second_pass", arguments),
-        Row(f"{name}: table", "ours:join_sums", {**arguments, "score": score}),
-        Row(f"{name}: outlines", "ours:write_outlines", arguments),
+        Row(f"{name}: pass 1", "ours_path:first_pass", arguments),
+        Row(f"{name}: stitching", "ours_path:stitch_blocks", arguments),
+        Row(f"{name}: pass 2", "ours_path:second_pass", arguments),
+        Row(f"{name}: table", "ours_path:join_sums", {**arguments, "score": score}),
+        Row(f"{name}: outlines", "ours_path:write_outlines", arguments),
     ]
 
 
@@ -115,21 +160,35 @@ def _seams(sizes: Sizes) -> list[Row]:
             *_path(f"isthmus {block_px}", image, block_px, score=True),
             Row(f"no halo {block_px}", "peers_blocks:cut", {**cut, "with_halo": False}),
             Row(f"halo, cut {block_px}", "peers_blocks:cut", {**cut, "with_halo": True}),
-            Row(f"bioimage-py {block_px}", "peers_blocks:bioimage_stitch", cut, "blocks", 2),
-            Row(f"dask-image {block_px}", "peers_blocks:dask_label", cut, "blocks", 2),
+            Row(f"bioimage-py {block_px}", "peers_blocks:bioimage_stitch", cut, "blocks"),
+            Row(f"dask-image {block_px}", "peers_blocks:dask_label", cut, "blocks"),
         ]
     for how in ("otsu", "local", "same"):
         made.append(Row(f"skimage {how}", "peers_skimage:segment_whole", {"image": image, "how": how}))
     return made
 
 
-def _throughput(sizes: Sizes, repeats: int) -> list[Row]:
-    made = []
-    for image in (sizes.throughput, sizes.fine):
-        for repeat in range(1, repeats + 1):
-            for block_px in (BLOCK_PX, LARGE_PX):
-                made += _path(f"{image} {block_px} #{repeat}", image, block_px)
-    return made
+def _memory(sizes: Sizes) -> list[Row]:
+    return [
+        Row(
+            f"memory {image} {block_px} {what}",
+            "ours_memory:both_passes",
+            {"image": image, "block_px": block_px, "medians": medians},
+        )
+        for image in (sizes.throughput, sizes.fine)
+        for block_px in (BLOCK_PX, LARGE_PX)
+        for what, medians in MEMORY.items()
+        if not medians or block_px == BLOCK_PX
+    ]
+
+
+def _throughput(sizes: Sizes) -> list[Row]:
+    return [
+        row
+        for image in (sizes.throughput, sizes.fine)
+        for block_px in (BLOCK_PX, LARGE_PX)
+        for row in _path(f"{image} {block_px}", image, block_px)
+    ]
 
 
 def _statistics(sizes: Sizes) -> list[Row]:
@@ -139,7 +198,7 @@ def _statistics(sizes: Sizes) -> list[Row]:
         Row("regionprops shape", "measuring:regionprops", {**image, "shape": True}),
         Row("bincount", "measuring:scipy_sums", image),
         Row("cp_measure", "measuring:cp_measure", {**image, "accelerated": False}, "blocks"),
-        Row("cp_measure numba", "measuring:cp_measure", {**image, "accelerated": True}, "blocks", 2),
+        Row("cp_measure numba", "measuring:cp_measure", {**image, "accelerated": True}, "blocks"),
         Row("dask-image mean", "measuring:dask_image", image, "blocks"),
         Row("bioimage-py morphology", "measuring:bioimage_regionprops", image, "blocks"),
         Row("spatialdata aggregate", "measuring:spatialdata_aggregate", image, "sopa"),
@@ -148,19 +207,26 @@ def _statistics(sizes: Sizes) -> list[Row]:
 
 
 def _sopa(sizes: Sizes) -> list[Row]:
-    whole = {"image": sizes.sopa, "patch_px": 0, "overlap_px": 0}
-    made = [Row("sopa whole", "peers_sopa:segment", whole, "sopa")]
-    for block_px in SEAM_BLOCKS_PX:
-        cut = {**whole, "patch_px": block_px, "overlap_px": 50}
-        made.append(Row(f"sopa {block_px}", "peers_sopa:segment", cut, "sopa"))
-    made.append(Row("sopa transcripts", "peers_sopa:segment", {**cut, "transcripts": True}, "sopa"))
-    made += _path("isthmus for sopa", sizes.sopa, BLOCK_PX, expand_um=0.0)
-    made.append(Row("sopa xenium whole", "peers_sopa:segment", {**whole, "image": "xenium"}, "sopa"))
-    made.append(Row("sopa xenium", "peers_sopa:segment", {**cut, "image": "xenium"}, "sopa"))
+    """Sopa on both images: the small one in patches and in one, the large one for what it costs."""
+    made = [
+        _sopa_row("sopa whole", sizes.seams, 0),
+        *(_sopa_row(f"sopa {block_px}", sizes.seams, block_px) for block_px in SEAM_BLOCKS_PX),
+        _sopa_row("sopa large", sizes.sopa, BLOCK_PX),
+        _sopa_row("sopa transcripts", sizes.seams, BLOCK_PX, transcripts=True),
+        *_path("isthmus for sopa", sizes.sopa, BLOCK_PX, expand_um=0.0),
+        _sopa_row("sopa xenium whole", "xenium", 0),
+        _sopa_row("sopa xenium", "xenium", BLOCK_PX),
+    ]
     made += _path("isthmus xenium", "xenium", BLOCK_PX, expand_um=0.0, score=True)
     return made + [
         Row(f"conflicts {n}", "peers_sopa:resolve_alone", {"n_cells": n}, "sopa") for n in sizes.conflicts
     ]
+
+
+def _sopa_row(key: str, image: str, patch_px: int, *, transcripts: bool = False) -> Row:
+    """Sopa in patches, or in one patch (0), which those in patches are compared with."""
+    arguments = {"image": image, "patch_px": patch_px, "overlap_px": 50 if patch_px else 0}
+    return Row(key, "peers_sopa:segment", {**arguments, "transcripts": transcripts}, "sopa")
 
 
 def _curve(sizes: Sizes) -> list[Row]:
@@ -173,14 +239,13 @@ def _curve(sizes: Sizes) -> list[Row]:
     return made
 
 
-def _transcripts(quick: bool) -> list[Row]:
-    million = 1 if quick else 10
+def _transcripts(sizes: Sizes) -> list[Row]:
     return [
-        Row(f"transcripts {order}", "ours_transcripts:count", {"million": million, "order": order}, repeats=2)
+        Row(f"transcripts {order}", "ours_transcripts:count", {"million": sizes.million, "order": order})
         for order in ("spatial", "random")
     ]
 
 
-def _whole_runs(sizes: Sizes, *, quick: bool) -> list[Row]:
+def _whole_runs(sizes: Sizes) -> list[Row]:
     made = [Row("run tissue", "ours_run:tissue", {"image": sizes.sopa, "block_px": BLOCK_PX})]
-    return made if quick else [*made, Row("run demo", "ours_run:demo")]
+    return made if sizes == QUICK else [*made, Row("run demo", "ours_run:demo")]

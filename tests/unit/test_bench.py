@@ -8,16 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import page
+from bench import about, page
 from bench.clock import Phases
-from bench.figures import Figures, at_least, at_most
+from bench.figures import IN_MEMORY, STAGES, Figures, at_least, at_most
 from bench.ours import PHASES
+from bench.ours_memory import counted_blocks
 from bench.ours_transcripts import read_stages
-from bench.rows import QUICK, Sizes, rows
+from bench.rows import QUICK, REPEATS, Sizes, rows, select
 from bench.score import drop_small, f1_score, matched, wrong_objects
+from bench.text import number, table
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from isthmus.blocks.grid import Grid
 
 ROOT = Path(__file__).parents[2]
 LABELS = hnp.arrays(np.int32, (6, 7), elements=st.integers(0, 5))
@@ -87,10 +91,10 @@ def test_the_parts_of_both_passes_are_where_the_benchmark_looks():
 
 
 def test_tables_hold_their_columns():
-    made = page.table(["a", "b"], [["1", "x|y"]])
+    made = table(["a", "b"], [["1", "x|y"]])
     assert made.splitlines() == ["| a | b |", "| --- | --- |", "| 1 | x/y |"]
     with pytest.raises(ValueError, match="1 cells under 2 headings"):
-        page.table(["a", "b"], [["1"]])
+        table(["a", "b"], [["1"]])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,7 @@ def test_tables_hold_their_columns():
     [(None, "-"), (0, "0"), (0.1234, "0.12"), (12.34, "12.3"), (1234.5, "1,234"), (27, "27")],
 )
 def test_numbers_have_the_digits_they_deserve(value, text):
-    assert page.number(value) == text
+    assert number(value) == text
 
 
 def test_goals_have_a_side():
@@ -118,8 +122,98 @@ def test_rows_have_names_of_their_own_and_functions_that_exist(sizes):
         assert f"\ndef {function}(" in text
 
 
+@pytest.mark.parametrize("sizes", [Sizes(), QUICK])
+def test_all_rows_come_after_what_they_need(sizes):
+    made, before = rows(sizes), set()
+    assert select(made, "") == made
+    for row in made:
+        assert row.needs <= before, row.key
+        before.add(row.key)
+
+
+def test_some_rows_bring_what_they_need():
+    keys = [row.key for row in select(rows(QUICK), "isthmus 512: pass 2")]
+    assert keys == [
+        "prepare tissue-1024",
+        "method tissue-1024",
+        "oracle tissue-1024",
+        *(f"isthmus 512: {stage}" for stage in STAGES),
+    ]
+    assert select(rows(QUICK), "no such row") == []
+
+
+def test_rows_that_count_are_repeated_alike():
+    repeated = {
+        row.repeats
+        for row in rows(Sizes())
+        if row.target.startswith(("peers", "measuring", "ours:", "ours_path:"))
+    }
+    assert repeated == {1, REPEATS}
+    once = [row.key for row in rows(Sizes()) if row.repeats == 1]
+    assert all(key.startswith(("prepare", "method", "warm", "run", "memory", "transcripts")) for key in once)
+
+
+def test_the_page_says_where_its_numbers_come_from(tmp_path):
+    one = {"cpu_s": 1.0, "peak_mb": 2.0, "files": 0, "values": {"f1": 0.9, "f1_baseline": 0.8}, "reason": ""}
+    results = {
+        "dsb": one | {"load": 1.25},
+        "about": {
+            "machine": "a machine",
+            "whole": {"date": "2026-01-02", "minutes": 20.5},
+            "parts": {"dsb": "2026-01-03"},
+        },
+    }
+    page.write(tmp_path, results, QUICK)
+    text = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    assert (
+        "Measured on 2026-01-02 by `make bench` in 20.5 minutes; rows that contain *dsb* on 2026-01-03"
+        in text
+    )
+    assert '`make bench BENCH="--only dsb"`' in text
+    assert "1.25 in the median, 1.25 at most" in text
+    assert "small images" not in text
+    left_out = text.split("## Rows that were not run")[1]
+    assert "`codecs`" in left_out
+    assert "`dsb`" not in left_out
+    assert about.measured_now(results, QUICK).count("\n") == 4  # head, line, and the two figures of that row
+
+
+def test_speed_in_memory_counts_the_parts_that_were_asked_for():
+    parts = {
+        "landscape": 1.0,
+        "forest": 0.5,
+        "statistics": 0.5,
+        "percentiles and outer shape": 2.0,
+        "rest": 9.0,
+    }
+    values = {"mpix": 40.0, "core_cpu_s": 13.0, "phases": parts, "objects": 100, "sums_cpu_s": 0.5}
+    results = {f"memory {QUICK.throughput} 1024 sums and shape": {"values": values, "reason": ""}}
+    figures = Figures(results, QUICK)
+    speeds = [figures.speed_in_memory(QUICK.throughput, 1024, names) for names in IN_MEMORY.values()]
+    assert speeds == [20.0, 10.0]
+    assert next(figures.given_nuclei())[1] == 200.0
+    assert figures.speed_in_memory(QUICK.fine, 1024, ("forest",)) is None
+
+
+def test_blocks_that_count_have_a_halo_on_all_sides():
+    assert counted_blocks(Grid((1, 30, 30), (1, 10, 10))) == [4]
+    assert counted_blocks(Grid((1, 20, 20), (1, 10, 10))) == [1, 2, 3]
+    assert counted_blocks(Grid((1, 5, 5), (1, 10, 10))) == [0]
+
+
+def test_what_happens_alone_is_not_added(monkeypatch):
+    ticks = iter([0.0, 1.0, 2.0, 5.0])
+    monkeypatch.setattr("bench.clock.own_cpu_s", lambda: next(ticks))
+    phases = Phases()
+    with phases.phase("a"):
+        pass
+    with phases.alone() as spent, phases.phase("a"):
+        pass
+    assert (phases.seconds, spent) == ({"a": 1.0}, {"a": 3.0})
+
+
 def test_a_page_of_nothing_says_that_nothing_was_measured(tmp_path):
-    page.write(tmp_path, {}, QUICK, command="make bench")
+    page.write(tmp_path, {}, QUICK)
     text = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     assert "## What was asked" in text
     assert "| yes |" not in text
@@ -131,7 +225,7 @@ def test_a_failed_row_says_why(tmp_path):
     figures = Figures({"cp_measure": failed}, QUICK)
     assert list(figures.failed()) == [("cp_measure", "it broke")]
     assert figures.cells_per_s("cp_measure") is None
-    page.write(tmp_path, {"cp_measure": failed}, QUICK, command="make bench")
+    page.write(tmp_path, {"cp_measure": failed}, QUICK)
     assert "| cp_measure | it broke |" in (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
 
 
