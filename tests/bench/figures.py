@@ -9,10 +9,14 @@ from typing import Any
 from bench.rows import BLOCK_PX, LARGE_PX, MEMORY, SEAM_BLOCKS_PX, Sizes, rows
 
 STAGES = ("pass 1", "stitching", "pass 2", "table", "outlines")
-_OUTER = "percentiles and outer shape"
+MEASURING = ("perimeters", "hulls", "percentiles", "texture", "other measuring")
+"""Parts of measuring besides sums."""
 _FUNCTION = ("landscape", "forest")
 _SUMS = (*_FUNCTION, "statistics")
-IN_MEMORY = {"sums of intensity and shape": _SUMS, "perimeters and hulls too": (*_SUMS, _OUTER)}
+IN_MEMORY = {
+    "sums of intensity and shape": _SUMS,
+    "perimeters and hulls too": (*_SUMS, "perimeters", "hulls", "other measuring"),
+}
 """Parts of both passes in memory: with what the prototype measured, and with all shape."""
 
 
@@ -116,8 +120,8 @@ class Figures:
     def speed_in_memory(self, image: str, block_px: int, parts: tuple[str, ...]) -> float | None:
         """MPix a CPU second of some parts of both passes on decoded blocks, steady state."""
         values = self.values(f"memory {image} {block_px} sums and shape")
-        spent = sum(values["phases"][part] for part in parts) if values else None
-        return ratio(values.get("mpix"), spent)
+        spent = [values["phases"].get(part) for part in parts] if values else [None]
+        return ratio(values.get("mpix"), _sum(spent))
 
     def whole_path_s(self, image: str, block_px: int) -> float | None:
         """CPU seconds of both passes and stitching, disk included."""
@@ -178,7 +182,7 @@ class Figures:
             return None
         spent = second["phases"]["statistics"] + joined["phases"]["sums"]
         if key == "isthmus all":
-            spent += second["phases"][_OUTER] + joined["phases"][_OUTER]
+            spent += sum(one["phases"].get(part, 0.0) for one in (second, joined) for part in MEASURING)
         return float(joined["objects"] / spent)
 
     def measured(self) -> list[tuple[str, str, str]]:

@@ -29,9 +29,9 @@ NOTES = """## What is not fair, either way
   happens to err or not. The halo is the one that Isthmus needs. dask-image labels connected components: nuclei that
   touch stay one object, so its F1 is not comparable.
 * **In memory** is the code of both passes, records of blocks and final labels included, on arrays in place of stored
-  levels. Copying a block's pixels stands for decoding them and is left out; nuclei are not grown and outlines are left
-  out, for "`basins` with statistics" names neither. *Sums of intensity and shape* are areas, boxes, moments, means,
-  deviations, minima and maxima, of nucleus and (here empty) cytoplasm: what the earlier prototype measured.
+  levels. Copying a block's pixels stands for decoding them and is left out; so are growth and outlines, for "`basins`
+  with statistics" names neither. *Sums of intensity and shape* are areas, boxes, moments, means, deviations, minima and
+  maxima, of nucleus and cytoplasm (empty where nothing is grown): what the earlier prototype measured.
 * **Sopa** stores SpatialData elements and GeoParquet, and its table is an AnnData; Isthmus's core here ends with the
   joined sums and the outlines, its AnnData is written by another rule (see the whole run). Sopa's
   smoothing and contrast enhancement of patches are off (they would add CPU), its overlap is the default of 50 pixels

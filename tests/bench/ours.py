@@ -22,8 +22,21 @@ PHASES = {
     "forest": ("isthmus.segment.block:grow_forest",),
     "block record": ("isthmus.segment.block:make_record",),
     "final labels": ("isthmus.quantify.block:_final_nuclei",),
-    "growth": ("isthmus.quantify.block:grow",),
-    "percentiles and outer shape": ("isthmus.quantify.block:measure",),
+    "growth": ("isthmus.quantify.block:grow", "isthmus.quantify.block:grow_guided"),
+    "other measuring": ("isthmus.quantify.block:measure",),
+    "perimeters": ("isthmus.quantify.perimeter:border_kinds",),
+    "hulls": ("isthmus.quantify.measure:find_extents", "isthmus.quantify.measure:convex_areas"),
+    "percentiles": (
+        "isthmus.quantify.measure:select_ranks",
+        "isthmus.quantify.measure:sort_segments",
+        "isthmus.quantify.measure:order_statistics",
+        "isthmus.quantify.measure:count_values",
+    ),
+    "texture": (
+        "isthmus.quantify.texture:NeighbourPairs.__init__",
+        "isthmus.quantify.texture:NeighbourPairs.add",
+        "isthmus.quantify.measure:entropies",
+    ),
     "statistics": (
         "isthmus.quantify.measure:find_spans",
         "isthmus.quantify.measure:add_geometry",

@@ -4,7 +4,7 @@
 
 Read regions are cut as in a run, halos included. The clock counts blocks with a halo on all sides, as nearly all blocks
 of a large image have, and all but the first where there are none; reading, which here is copying, is left
-out. Growth is off, so cells are nuclei.
+out. Where growth is off, cells are nuclei.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import numpy.typing as npt
 
 from bench.clock import Phases, own_cpu_s
 from bench.data import facts_of, pixels_of, read_image, smallest_of
+from bench.figures import MEASURING
 from bench.ours import grid_of, make_method, watched
 from bench.ours_path import quantify_job
 
 _REPEATS = 2
 _LEFT_OUT = ("read and write", "growth", "outlines")
+_MEMBRANE, _GROWN_UM = 3, 3.0
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,21 @@ class MemoryLevel:
         return Path("memory")
 
 
-def both_passes(scratch: Path, image: str, block_px: int, medians: bool) -> dict[str, Any]:
+def both_passes(
+    scratch: Path,
+    image: str,
+    block_px: int,
+    medians: bool = False,
+    texture: bool = False,
+    grown: str = "",
+) -> dict[str, Any]:
     """MPix and cells a CPU second of `basins` with intensity and shape statistics, steady state.
+
+    Parameters
+    ----------
+    grown
+        "" leaves nuclei as they are, `by distance` grows them by 3 um, `along a channel` lets the membrane marker hold
+        growth up.
 
     Returns
     -------
@@ -68,12 +83,14 @@ def both_passes(scratch: Path, image: str, block_px: int, medians: bool) -> dict
     import isthmus.segment.block as first
     import isthmus.segment.warm  # noqa: F401
     from isthmus.packs.memory import keep_freed_memory
+    from isthmus.quantify.measure import Measures
 
     phases = watched(MemoryLevel)
     for module in (first, second):
         module.Level = MemoryLevel  # type: ignore[misc,assignment]
     keep_freed_memory()
-    grid, work = grid_of(image, block_px), _Passes(scratch, image, block_px, medians)
+    measures = Measures((50.0,) if medians else (), texture)
+    grid, work = grid_of(image, block_px), _Passes(scratch, image, block_px, measures, grown)
     counted = counted_blocks(grid)
     runs = [work.run(grid, phases, scratch / f"lookup {number}") for number in range(_REPEATS)]
     best = min(runs, key=lambda run: _spent(_added(run.blocks, counted)))
@@ -107,26 +124,28 @@ class _Run:
     @property
     def statistics_s(self) -> float:
         """Of everything that is measured in all blocks, joined."""
-        outer = sum(block["percentiles and outer shape"] for block in self.blocks)
+        outer = sum(block.get(part, 0.0) for block in self.blocks for part in MEASURING)
         return self.sums_s + self.join_s[1] + outer
 
 
 class _Passes:
     """The jobs of both passes on an image in memory."""
 
-    def __init__(self, scratch: Path, image: str, block_px: int, medians: bool) -> None:
-        from isthmus.quantify.measure import MEDIANS, Measures
+    def __init__(self, scratch: Path, image: str, block_px: int, measures: Any, grown: str) -> None:
+        from isthmus.quantify.guide import Guide
         from isthmus.segment.block import SegmentJob
 
         grid, shape = grid_of(image, block_px), (1, 1, *facts_of(image)["shape"])
-        self.measures = MEDIANS if medians else Measures(())
+        self.measures = measures
         self.smallest = smallest_of(image)
         local, nuclei, cells = (scratch / name for name in ("local", "nuclei", "cells"))
         MemoryLevel.held[pixels_of(image)] = read_image(image)[:, np.newaxis]
         for path in (local, nuclei, cells):
             MemoryLevel.held[path] = np.zeros(shape, dtype=np.uint32)
         self.segment = SegmentJob(pixels_of(image), local, grid, make_method(image))
-        self.quantify = replace(quantify_job(scratch, image, grid, 0.0), measures=self.measures)
+        guide = Guide(_MEMBRANE, "membrane", 1000, dark=300, bright=1500) if "channel" in grown else None
+        job = quantify_job(scratch, image, grid, _GROWN_UM if grown else 0.0)
+        self.quantify = replace(job, measures=measures, guide=guide)
 
     def n_read(self, write: Any, grid: Any) -> int:
         """Pixels of the nuclear channel that a block reads."""

@@ -129,7 +129,7 @@ def join_sums(
         phases = Phases()
         with phases.phase("sums"):
             sums = merge_sums(_sums(folder, grid))
-        with phases.phase("percentiles and outer shape"):
+        with phases.phase("other measuring"):
             complete_cells(list(_sums(folder, grid)), sums.ids, MEDIANS)
     core = sum(phases.seconds.values())
     made: dict[str, Any] = {"core_cpu_s": core, "phases": phases.seconds, "objects": int(sums.ids.size)}

@@ -124,7 +124,7 @@ def _memory(f: Figures) -> str:
         rows.append([image, str(block_px), what, speed, read, parts])
     head = ["image", "block px", "statistics", "all, MPix / CPU s", "read a pixel", "parts, ms per MPix"]
     text = (
-        "\nDecoded blocks in memory, steady state, nuclei not grown: the same code, arrays in place of stored levels "
+        "\nDecoded blocks in memory, steady state: the same code, arrays in place of stored levels "
         '(`make bench BENCH="--only memory"`). Blocks with halo on all sides count, or all but the first. '
         "*Read and write*, here copying, *growth* and *outlines* are not in the speed. What was asked, above, is "
         "*landscape*, *forest* and the statistics alone; here records and final labels count too.\n\n"

@@ -10,8 +10,14 @@ BLOCK_PX, LARGE_PX = 1024, 2048
 SEAM_BLOCKS_PX = (512, 1024)
 REPEATS = 2
 """Processes of each row that counts; the one that cost least is reported."""
-MEMORY = {"sums and shape": False, "and medians": True}
-"""What the rows in memory measure: whether medians too."""
+MEMORY: dict[str, dict[str, Any]] = {
+    "sums and shape": {},
+    "and medians": {"medians": True},
+    "and medians and texture": {"medians": True, "texture": True},
+    "and medians, grown by 3 um": {"medians": True, "grown": "by distance"},
+    "and medians, grown along a channel": {"medians": True, "grown": "along a channel"},
+}
+"""What the rows in memory do, and their options."""
 _ONCE = ("data:", "ours_run:", "ours_memory:", "ours_transcripts:")
 _WITH_ORACLE = ("peers_blocks:", "measuring:", "limits:codecs")
 
@@ -173,12 +179,12 @@ def _memory(sizes: Sizes) -> list[Row]:
         Row(
             f"memory {image} {block_px} {what}",
             "ours_memory:both_passes",
-            {"image": image, "block_px": block_px, "medians": medians},
+            {"image": image, "block_px": block_px, **options},
         )
         for image in (sizes.throughput, sizes.fine)
         for block_px in (BLOCK_PX, LARGE_PX)
-        for what, medians in MEMORY.items()
-        if not medians or block_px == BLOCK_PX
+        for what, options in MEMORY.items()
+        if not options or (image, block_px) == (sizes.throughput, BLOCK_PX)
     ]
 
 

@@ -148,3 +148,13 @@ def test_an_uneven_background(kind):
     }
     assert scores["uneven_background"] > 0.9
     assert scores["uneven_background"] > scores["tissue"]
+
+
+@pytest.mark.parametrize("name", ["tissue", "culture"])
+def test_documented_halos_are_those_of_the_presets(name):
+    survey = ChannelSurvey(np.bincount([100] * 90 + [2000] * 10, minlength=65_536).astype(np.int64))
+    halos = []
+    for size_um in (0.5, 0.2125):
+        parameters = derive_parameters(PRESETS[name], pixel_size_um=(1.0, size_um, size_um), survey=survey)
+        halos.append(str(BasinsMethod(channel=0, parameters=parameters).halo_px[1]))
+    assert f"| `{name}` | {' | '.join(halos)} |" in DOCS.read_text(encoding="utf-8")
