@@ -27,14 +27,35 @@ from isthmus.image.survey import ChannelSurvey
 from isthmus.segment.forest import grow_forest
 from isthmus.segment.method import LandscapeMethod
 from isthmus.segment.methods import make_method, min_area_px
+from isthmus.segment.size import choose_windows, measure_diameter
+from isthmus.steps.import_image import shards_of
+from isthmus.steps.survey_image import with_measured_diameter
 
 Image = npt.NDArray[Any]
 Spacing = tuple[float, float, float]
 
 
+def brightness(pixels: Image) -> npt.NDArray[np.int64]:
+    """Sum of the pixels of each shard that the image (z, y, x) would have."""
+    z, y, x = pixels.shape
+    grid = shards_of((z, y, x))
+    parts = (pixels[grid.block(index).write.slices] for index in range(grid.n_blocks))
+    return np.array([part.sum(dtype=np.int64) for part in parts])
+
+
 def method_for(pixels: Image, options: SegmentationOptions, spacing_um: Spacing) -> LandscapeMethod:
-    """`basins` for an image (z, y, x)."""
+    """`basins` for an image (z, y, x) that is a sample of its own."""
     survey = ChannelSurvey(np.bincount(pixels.reshape(-1), minlength=65_536).astype(np.int64))
+    if options.basins.measure_diameter:
+        z, y, x = pixels.shape
+        windows = choose_windows(shards_of((z, y, x)), brightness(pixels))
+        found = measure_diameter(
+            [pixels[window.slices] for window in windows],
+            options.basins.settings(),
+            spacing_um=spacing_um,
+            survey=survey,
+        )
+        options = with_measured_diameter(options, {"nucleus_diameter_um": found})
     return make_method(options, channels=["nuclei"], surveys=[survey], spacing_um=spacing_um)
 
 

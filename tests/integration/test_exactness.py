@@ -57,6 +57,25 @@ def test_cells_along_a_channel_are_the_same_in_any_blocks(small_run: Finished, c
 
 
 @pytest.mark.slow
+def test_a_measured_diameter_is_the_same_in_any_blocks(small_run: Finished, copied: Copy) -> None:
+    study = copied(small_run)
+    sized = {"segmentation.basins.preset": "culture"}
+    until = ["a/cells.h5ad", "a/cells.parquet", "a/seams.json"]
+    ended = study.run(sets=sized | execution(256, 3), until=until)
+    assert ended.code == 0, ended.text
+    found = json.loads((study.results / "work" / "a" / "survey.json").read_text())["nucleus_diameter_um"]
+    assert 5.0 <= found <= 9.0, "nuclei are drawn 6.4 to 10.6 um wide"
+    evidence = json.loads((study.results / "a" / "seams.json").read_text())
+    assert evidence["windows"]
+    assert evidence["differing_pixels"] == 0
+    before = study.results.with_name("before")
+    shutil.copytree(study.results, before)
+    ended = study.run(sets=sized | execution(1024, 1), until=until)
+    assert ended.code == 0, ended.text
+    compare.assert_same_sample(before, study.results)
+
+
+@pytest.mark.slow
 def test_another_number_of_packs_computes_no_block(small_run: Finished, copied: Copy) -> None:
     """Of a finished run nothing is made again; of an unfinished one the packs are cut anew and every block is kept."""
     study = copied(small_run)

@@ -48,6 +48,7 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "segmentation.basins.size_range": (2.0, ("segment_pack",)),
     "segmentation.basins.background_um": (30.0, ("segment_pack",)),
     "segmentation.basins.nucleus_diameter_um": (9.0, ("segment_pack",)),
+    "segmentation.basins.measure_diameter": (True, ("survey_image",)),
     "segmentation.basins.sensitivity": (0.7, ("segment_pack",)),
     "segmentation.basins.local_contrast": (0.5, ("segment_pack",)),
     "segmentation.basins.smoothing_um": (0.7, ("segment_pack",)),
@@ -169,6 +170,17 @@ def test_options_of_a_method_not_chosen_change_nothing():
         if path.startswith("segmentation.basins."):
             other = _settings(**{"segmentation.method": "labels", path: value})
             assert _changed(_digests(labels), _digests(other)) == set(), path
+
+
+@pytest.mark.parametrize("name", ["nucleus_diameter_um", "roundness", "min_area_um2"])
+def test_how_nuclei_are_found_matters_for_a_survey_that_measures_them(name):
+    path = f"segmentation.basins.{name}"
+    measured = {"segmentation.basins.measure_diameter": True}
+    value, first = OPTIONS[path]
+    if first == ("segment_pack",):
+        first = ("survey_image",)
+    changed = _changed(_digests(_settings(**measured)), _digests(_settings(**measured, **{path: value})))
+    assert changed == _after(first)
 
 
 @pytest.mark.parametrize("name", ["kind", "weight"])

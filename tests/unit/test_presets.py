@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
 from isthmus.image.survey import ChannelSurvey
 from isthmus.segment.basins import BasinsMethod, derive_parameters
 from isthmus.segment.forest import grow_forest
+from isthmus.segment.size import measure_diameter
 
 DOCS = Path(__file__).parents[2] / "docs" / "segmentation.md"
 
@@ -56,9 +57,13 @@ def test_every_preset_is_within_the_bounds_of_the_options():
 def test_the_documents_have_the_table_of_presets():
     lines = DOCS.read_text(encoding="utf-8").splitlines()
     for field in fields(BasinsSettings):
-        values = " | ".join(f"{getattr(preset, field.name):g}" for preset in PRESETS.values())
+        values = " | ".join(_written(getattr(preset, field.name)) for preset in PRESETS.values())
         assert f"| `{field.name}` | {values} |" in lines
     assert "| | " + " | ".join(f"`{name}`" for name in PRESETS) + " |" in lines
+
+
+def _written(value):
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value:g}"
 
 
 def _discs(shape, radii, seed, signal=1500.0):
@@ -80,6 +85,10 @@ def _discs(shape, radii, seed, signal=1500.0):
 def _labels(pixels, options, size_um):
     survey = ChannelSurvey(np.bincount(pixels.reshape(-1), minlength=65_536))
     settings = options.settings()
+    if settings.measure_diameter:
+        spacing_um = (1.0, size_um, size_um)
+        diameter = measure_diameter([pixels[None]], settings, spacing_um=spacing_um, survey=survey)
+        settings = replace(settings, nucleus_diameter_um=diameter)
     parameters = derive_parameters(settings, pixel_size_um=(1.0, size_um, size_um), survey=survey)
     method = BasinsMethod(channel=0, parameters=parameters)
     whole = Region((0, 0, 0), (1, *pixels.shape))

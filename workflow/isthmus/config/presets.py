@@ -8,10 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class BasinsSettings:
-    """The options of `basins` that are numbers, each with the value of the preset `tissue`.
+    """The options of `basins` that presets set, each with the value of the preset `tissue`.
 
     nucleus_diameter_um
         Typical diameter. All windows and radii are fixed shares of it.
+    measure_diameter
+        Measure the typical diameter of each sample; nucleus_diameter_um is then where the search begins.
     size_range
         How much larger than typical a nucleus may be and stay whole; looking farther makes halos wider.
     sensitivity
@@ -34,6 +36,7 @@ class BasinsSettings:
     """
 
     nucleus_diameter_um: float = 8.0
+    measure_diameter: bool = False
     size_range: float = 1.2
     sensitivity: float = 0.65
     local_contrast: float = 0.96
@@ -47,7 +50,12 @@ class BasinsSettings:
 PRESETS: dict[str, BasinsSettings] = {
     "tissue": BasinsSettings(),
     "culture": BasinsSettings(
-        size_range=2.5, sensitivity=0.5, local_contrast=0.95, groove_depth=0.035, roundness=0.9
+        measure_diameter=True,
+        size_range=1.6,
+        sensitivity=0.5,
+        local_contrast=0.95,
+        groove_depth=0.035,
+        roundness=0.9,
     ),
     "small_nuclei": BasinsSettings(nucleus_diameter_um=5.0, smoothing_um=0.3, min_area_um2=3.0),
     "large_nuclei": BasinsSettings(

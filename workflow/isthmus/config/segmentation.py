@@ -38,6 +38,11 @@ class BasinsOptions(LandscapeOptions):
         ge=1,
         le=100,
     )
+    measure_diameter: bool | None = option(
+        None,
+        "Measure the typical diameter of each sample in up to 16 windows of its image, between 4 and 24 um;"
+        " `nucleus_diameter_um` is then where the search begins." + _FROM_PRESET,
+    )
     size_range: float | None = option(
         None,
         "How many times larger than typical a nucleus may be and stay whole. More makes blocks read more."
@@ -95,7 +100,7 @@ class BasinsOptions(LandscapeOptions):
         return fill(given)
 
     def settings(self) -> BasinsSettings:
-        """The numbers, none of them missing."""
+        """The options that presets set, none of them missing."""
         return BasinsSettings(**{field.name: getattr(self, field.name) for field in fields(BasinsSettings)})
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from isthmus.plan.identity import digest_of
 
 RESULT_VERSIONS: dict[str, int] = {
-    "import_image": 1,
+    "import_image": 2,
     "import_transcripts": 2,
-    "survey_image": 1,
+    "survey_image": 2,
     "segment_pack": 5,
     "stitch_labels": 3,
     "quantify_pack": 6,
@@ -69,7 +69,8 @@ def sample_digests(
         return made[step]
 
     image = add("import_image", inputs["image"], geometry["window"], geometry["channels"])
-    survey = add("survey_image", image)
+    sizes = (options, geometry["spacing_um"]) if options.get("measure_diameter") else None
+    survey = add("survey_image", image, sizes)
     source = inputs["labels"] if method == "labels" else survey
     segment = add(
         "segment_pack",

@@ -45,6 +45,7 @@ class SampleResults:
     plan: SamplePlan
     paths: SamplePaths
     survey: Record | None
+    diameter_um: float | None
     points: Record | None
     transcripts: Record | None
     quality: Record | None
@@ -96,11 +97,13 @@ def read_run(root: Path) -> RunResults:
 
 def _read_sample(name: str, plan: SamplePlan, paths: SamplePaths) -> SampleResults:
     table = _read_json(paths.record("build_table")) or {}
+    survey = _read_json(paths.survey) or {}
     return SampleResults(
         name=name,
         plan=plan,
         paths=paths,
-        survey=(_read_json(paths.survey) or {}).get("channels"),
+        survey=survey.get("channels"),
+        diameter_um=survey.get("nucleus_diameter_um"),
         points=_read_json(paths.record("import_transcripts")) if plan.has_points else None,
         transcripts=table.get("transcripts"),
         quality=_read_json(paths.record("assess_quality")),

@@ -92,11 +92,19 @@ def _segmentation(run: RunResults) -> str:
     return (
         f"Nuclei were segmented in channel {channel} as basins of steepest ascent of a landscape of the distance to the"
         " edge of the foreground, parted by grooves and necks"
-        f" (expected diameter {basins['nucleus_diameter_um']:g} µm, sensitivity {basins['sensitivity']:g},"
+        f" ({_diameter(run)}, sensitivity {basins['sensitivity']:g},"
         f" local contrast {basins['local_contrast']:g}, smoothing {basins['smoothing_um']:g} µm,"
         f" groove depth {basins['groove_depth']:g}, roundness {basins['roundness']:g});"
         f" objects below {basins['min_area_um2']:g} µm² were dropped."
     )
+
+
+def _diameter(run: RunResults) -> str:
+    basins = run.plan.settings["segmentation"]["basins"]
+    if not basins["measure_diameter"]:
+        return f"expected diameter {basins['nucleus_diameter_um']:g} µm"
+    found = sorted({sample.diameter_um for sample in run.samples if sample.diameter_um is not None})
+    return f"diameter measured in each sample: {joined([f'{size:g}' for size in found]) or 'unknown'} µm"
 
 
 def _cells(settings: Mapping[str, Any]) -> str:

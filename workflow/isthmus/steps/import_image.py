@@ -44,11 +44,9 @@ def import_image(job: Job, *, workers: int) -> None:
     """Copy the window of the input image shard by shard; what was there before is replaced only at the end."""
     sample, paths = job.sample, job.sample_paths
     part = read_sample(sheet_sample(sample)).image
-    chunk: Triple = (1, CHUNK_PX, CHUNK_PX)
-    shard: Triple = (1, SHARD_PX, SHARD_PX)
-    if sample.window.shape[0] > 1:
-        chunk, shard = VOLUME_CHUNK, VOLUME_SHARD
-    grid = Grid(sample.window.shape, shard)
+    chunk: Triple = VOLUME_CHUNK if sample.window.shape[0] > 1 else (1, CHUNK_PX, CHUNK_PX)
+    grid = shards_of(sample.window.shape)
+    shard = grid.block_px
     partial_level = paths.work / "import.partial"
     shutil.rmtree(partial_level, ignore_errors=True)
     dtype = np.dtype(np.uint8 if sample.dtype in ("bool", "uint8") else np.uint16)
@@ -58,6 +56,7 @@ def import_image(job: Job, *, workers: int) -> None:
     level.array.attrs["isthmus"] = {"digest": job.digest}
     where = str(sample.sheet.get("where") or job.sample_name)
     histograms = np.zeros((sample.shape[0], N_VALUES), dtype=np.int64)
+    brightness = np.zeros((sample.shape[0], grid.n_blocks), dtype=np.int64)
     work = _ImportJob(part, sample.window, partial_level, grid, where)
     tasks = [(channel, index) for channel in range(sample.shape[0]) for index in range(grid.n_blocks)]
     for done, outcome in enumerate(
@@ -66,12 +65,18 @@ def import_image(job: Job, *, workers: int) -> None:
         if outcome.result is None:
             raise outcome.error or RuntimeError("no result")
         histograms[outcome.task[0]] += outcome.result
+        brightness[outcome.task] = outcome.result @ np.arange(N_VALUES)
         log.info("shard %d of %d", done, len(tasks))
-    _save_histograms(paths.histograms, histograms)
+    _save_histograms(paths.histograms, histograms=histograms, brightness=brightness)
     _put_in_place(partial_level, paths.image, job.digest)
     shards = describe_shards(job.paths.root, paths.image / "0")
     job.n_files += len(shards)
     job.write_record(paths.record("import_image"), {"shards": shards})
+
+
+def shards_of(shape: Triple) -> Grid:
+    """The shards of the imported image (z, y, x); they don't depend on the blocks."""
+    return Grid(shape, VOLUME_SHARD if shape[0] > 1 else (1, SHARD_PX, SHARD_PX))
 
 
 def _import_shard(job: _ImportJob, task: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -98,9 +103,10 @@ def _moved(place: Triple, by: Triple) -> Triple:
     return (place[0] + by[0], place[1] + by[1], place[2] + by[2])
 
 
-def _save_histograms(path: Path, histograms: npt.NDArray[np.int64]) -> None:
+def _save_histograms(path: Path, **arrays: npt.NDArray[np.int64]) -> None:
+    """Histograms (channels, values) and brightness (channels, shards): the sum of each shard's pixel values."""
     temporary = path.with_name(f"partial.{path.name}")
-    np.savez_compressed(temporary, histograms=histograms)
+    np.savez_compressed(temporary, **arrays)
     temporary.replace(path)
 
 

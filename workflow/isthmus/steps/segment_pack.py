@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import numpy as np
@@ -17,6 +18,7 @@ from isthmus.steps.job import Job
 from isthmus.steps.label_array import ensure_label_array
 from isthmus.steps.sheet import settings_of, sheet_sample
 from isthmus.steps.stored import as_record
+from isthmus.steps.survey_image import with_measured_diameter
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +67,9 @@ def segment_job(job: Job) -> SegmentJob | ImportJob:
         return ImportJob(labels, sample.window, paths.local_labels, sample.grid, where)
     with np.load(paths.histograms) as stored:
         histograms = stored["histograms"]
+    survey = json.loads(paths.survey.read_text(encoding="utf-8"))
     method = make_method(
-        settings.segmentation,
+        with_measured_diameter(settings.segmentation, survey),
         channels=sample.channels,
         surveys=[ChannelSurvey(histogram) for histogram in histograms],
         spacing_um=sample.spacing_um,

@@ -2,20 +2,66 @@
 
 from __future__ import annotations
 
-import numpy as np
+import logging
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
+from isthmus.image.ome_zarr import Level
 from isthmus.image.survey import ChannelSurvey
+from isthmus.steps.import_image import shards_of
 from isthmus.steps.job import Job
+from isthmus.steps.sheet import settings_of
+
+log = logging.getLogger(__name__)
 
 PERCENTILES = (0.1, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 99.9)
 
 
 def survey_image(job: Job) -> None:
-    """Percentiles of every channel from the exact histogram of level 0."""
+    """Percentiles of every channel from the exact histogram of level 0; the size of nuclei where that is asked for."""
     with np.load(job.sample_paths.histograms) as stored:
-        histograms = stored["histograms"]
+        histograms, brightness = stored["histograms"], stored["brightness"]
+    surveys = [ChannelSurvey(histogram) for histogram in histograms]
     channels = {
-        name: ChannelSurvey(histogram).summary(PERCENTILES)
-        for name, histogram in zip(job.sample.channels, histograms, strict=True)
+        name: survey.summary(PERCENTILES) for name, survey in zip(job.sample.channels, surveys, strict=True)
     }
-    job.write_record(job.sample_paths.survey, {"channels": channels})
+    record: dict[str, Any] = {"channels": channels}
+    options = settings_of(job.plan).segmentation
+    if options.method == "basins" and options.basins.measure_diameter:
+        record["nucleus_diameter_um"] = _diameter(job, options, surveys, brightness)
+    job.write_record(job.sample_paths.survey, record)
+
+
+def _diameter(
+    job: Job, options: SegmentationOptions, surveys: list[ChannelSurvey], brightness: npt.NDArray[np.int64]
+) -> float:
+    """Typical diameter of the sample's nuclei, in um."""
+    # Kernels take seconds to load; most surveys need none.
+    from isthmus.segment.methods import channel_index
+    from isthmus.segment.size import choose_windows, measure_diameter
+
+    sample = job.sample
+    channel = channel_index(options, sample.channels)
+    shape = sample.window.shape
+    windows = choose_windows(shards_of(shape), brightness[channel])
+    level = Level.open(job.sample_paths.image / "0", is_volume=shape[0] > 1, has_channels=True)
+    diameter = measure_diameter(
+        [level.read(window, channel).astype(np.uint16, copy=False) for window in windows],
+        options.basins.settings(),
+        spacing_um=sample.spacing_um,
+        survey=surveys[channel],
+    )
+    log.info("nuclei are about %g um wide, from %d windows", diameter, len(windows))
+    return diameter
+
+
+def with_measured_diameter(options: SegmentationOptions, survey: dict[str, Any]) -> SegmentationOptions:
+    """The options, with the diameter that the survey of a sample found where one was asked for."""
+    found = survey.get("nucleus_diameter_um")
+    if found is None:
+        return options
+    basins: BasinsOptions = options.basins.model_copy(update={"nucleus_diameter_um": found})
+    return options.model_copy(update={"basins": basins})
