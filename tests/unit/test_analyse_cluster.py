@@ -3,6 +3,7 @@ import pytest
 from analyse_cells import table_of, three_populations
 from sklearn.metrics import adjusted_rand_score
 
+from isthmus.analyse import cluster as clustering
 from isthmus.analyse.cluster import MARKER_COLUMNS, cluster_cells
 from isthmus.analyse.compiled import keep_compiled
 
@@ -120,3 +121,22 @@ def test_functions_of_umap_are_kept_and_nowhere_to_keep_them_is_no_fault(cluster
 
     monkeypatch.setattr(umap_.smooth_knn_dist, "enable_caching", refuse)
     keep_compiled()
+
+
+def test_many_cells_have_a_graph_too():
+    """From 8192 cells on scanpy would search in a way that fails with the versions in the lock."""
+    many = table_of(np.random.default_rng(0).poisson(40.0, (8200, 12)))
+    many.X = many.X.astype(np.float32)
+    many.var["highly_variable"] = True
+    clustering._connect(many, n_components=5, n_neighbours=5, seed=0)
+    assert many.n_obs > 8192
+    assert many.obsp["connectivities"].nnz > many.n_obs
+
+
+@pytest.mark.slow
+def test_very_many_cells_are_clustered_by_the_search_that_scales(monkeypatch, clustered):
+    monkeypatch.setattr(clustering, "EXACT_CELLS", 50)
+    table = three_populations()
+    cluster_cells(table, n_components=10, leiden_resolution=0.3)
+    exact, _ = clustered
+    assert adjusted_rand_score(exact.obs["leiden"], table.obs["leiden"]) > 0.9

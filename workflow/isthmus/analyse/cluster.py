@@ -7,8 +7,10 @@ Methods: scanpy (doi:10.1186/s13059-017-1382-0), Leiden (doi:10.1038/s41598-019-
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
@@ -19,6 +21,9 @@ from isthmus.analyse.threads import single_thread
 # Fewer cells or genes than this have no structure to find: see `cluster_cells`.
 MIN_CELLS = 10
 MIN_GENES = 3
+
+# Up to so many cells the nearest neighbours are searched exactly, which takes 5 CPU seconds then.
+EXACT_CELLS = 40_000
 
 MARKER_COLUMNS = ("cluster", "gene", "score", "logfoldchange", "pval_adj")
 
@@ -136,9 +141,46 @@ def _connect(table: AnnData, *, n_components: int, n_neighbours: int, seed: int)
     scanpy.pp.pca(
         table, n_comps=components, svd_solver="arpack", mask_var="highly_variable", random_state=seed
     )
+    n_neighbours = min(n_neighbours, table.n_obs - 1)
     scanpy.pp.neighbors(
-        table, n_neighbors=min(n_neighbours, table.n_obs - 1), use_rep="X_pca", random_state=seed
+        table,
+        n_neighbors=n_neighbours,
+        use_rep="X_pca",
+        random_state=seed,
+        transformer=_neighbour_search(table.n_obs, n_neighbours, seed),
     )
+
+
+def _neighbour_search(n_obs: int, n_neighbours: int, seed: int) -> Any:
+    """Exact search, whose time grows with the square of the cells, up to EXACT_CELLS; beyond, the search of UMAP.
+
+    scanpy would take that from 8192 cells on, but cannot read the kind of matrix that its present version returns.
+    """
+    if n_obs <= EXACT_CELLS:
+        return "sklearn"
+    return _ApproximateSearch(n_neighbours, seed)
+
+
+class _ApproximateSearch:
+    """UMAP's search for nearest neighbours, in the form that scanpy takes."""
+
+    def __init__(self, n_neighbours: int, seed: int) -> None:
+        self._n_neighbours, self._seed = n_neighbours, seed
+
+    def get_params(self) -> dict[str, int]:
+        """What scanpy asks for."""
+        return {"n_neighbors": self._n_neighbours}
+
+    def fit_transform(self, x: npt.NDArray[np.float32]) -> sparse.csr_matrix:
+        """Distances (cells x cells) of each cell to its nearest neighbours, itself among them."""
+        from umap.umap_ import nearest_neighbors
+
+        random = np.random.RandomState(self._seed)
+        indices, distances, _ = nearest_neighbors(
+            x, self._n_neighbours, "euclidean", {}, angular=False, random_state=random, n_jobs=1
+        )
+        starts = np.arange(0, indices.size + 1, indices.shape[1])
+        return sparse.csr_matrix((distances.ravel(), indices.ravel(), starts), shape=(len(x), len(x)))
 
 
 def _partition(table: AnnData, *, leiden_resolution: float, min_dist: float, seed: int) -> None:
