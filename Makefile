@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # options of `make bench`
 BENCH :=
 DEMO := config/imaging_transcriptomics.yaml
-TYPED := workflow/isthmus $(wildcard workflow/scripts)
+TYPED := workflow/isthmus workflow/snakemake_executor_plugin_isthmus_slurm $(wildcard workflow/scripts)
 PYTHON_CODE := workflow tests envs
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
 

@@ -18,7 +18,7 @@ TIERS = (
     {"blocks", "config"},
     {"image", "packs"},
     {"plan"},
-    {"analyse", "fetch", "quantify", "readers", "segment", "sites"},
+    {"analyse", "fetch", "quantify", "readers", "segment", "sites", "slurm"},
     {"certify", "tables"},
     {"report"},
     {"steps"},

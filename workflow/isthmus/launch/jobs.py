@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from isthmus.plan.history import read_notes
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
 
@@ -108,16 +109,7 @@ def _state_of(
 
 def last_note(paths: RunPaths, name: str) -> dict[str, Any]:
     """The last whole line of a job's history; empty where there is none."""
-    try:
-        lines = (paths.jobs / f"{name}.jsonl").read_text(errors="replace").splitlines()
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            return dict(json.loads(line))
-        except ValueError:  # cut short by a kill
-            continue
-    return {}
+    return next(read_notes(paths.jobs, name), {})
 
 
 def published_jobs(paths: RunPaths) -> dict[str, Any]:

@@ -53,6 +53,16 @@ class RunPaths:
         return self.work / "errors"
 
     @property
+    def slurm(self) -> Path:
+        """What jobs on Slurm leave for the head: names, last words."""
+        return self.work / "slurm"
+
+    @property
+    def news(self) -> Path:
+        """What was told of jobs that failed or wait, a line each."""
+        return self.work / "news.jsonl"
+
+    @property
     def cohort(self) -> Path:
         """Intermediates of all samples together."""
         return self.work / "cohort"

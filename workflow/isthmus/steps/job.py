@@ -20,6 +20,7 @@ import psutil
 
 from isthmus.errors import EXIT_OURS, EXIT_USER, UserError, UserErrors
 from isthmus.packs.pool import die_with_parent
+from isthmus.plan.history import add_note
 from isthmus.plan.model import RunPlan, SamplePlan, read_plan
 from isthmus.plan.paths import RunPaths, SamplePaths
 
@@ -156,16 +157,7 @@ class Job:
 
     def _note(self, fields: Mapping[str, Any]) -> None:
         """Add a line to the job's history."""
-        self.paths.jobs.mkdir(parents=True, exist_ok=True)
-        line = {
-            "rule": self.rule,
-            "sample": self.sample_name,
-            "pack": self.pack,
-            "time": round(time.time(), 3),
-            **fields,
-        }
-        with (self.paths.jobs / f"{self.name}.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        add_note(self.paths.jobs, self.rule, self.sample_name, self.pack, fields)
 
 
 class _Meter:

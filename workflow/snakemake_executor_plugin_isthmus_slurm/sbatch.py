@@ -1,0 +1,109 @@
+"""`sbatch`, with patience where waiting helps."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from threading import Event
+
+from isthmus.errors import UserError
+from isthmus.slurm.commands import ANSWER_S, NotAnswering
+
+_SILENT = (
+    "unable to contact slurm controller",
+    "socket timed out",
+    "not responding",
+    "connection refused",
+    "temporarily",
+    "zero bytes were transmitted",
+    "transport endpoint is not connected",
+    "gave no answer",
+)
+_FULL = ("maxsubmitjob", "max submit job")
+_PAUSE_S = 5.0
+_PATIENCE_S = 900.0
+
+
+def submit(
+    words: Sequence[str],
+    script: str,
+    *,
+    environment: Mapping[str, str],
+    there: Callable[[], str],
+    say: Callable[[str], None],
+    stopping: Event,
+    pause_s: float = _PAUSE_S,
+    patience_s: float = _PATIENCE_S,
+) -> str:
+    """Hand a script to `sbatch`; what it answers, which holds the job's id, or nothing if the run is stopped meanwhile.
+
+    A controller that does not answer and a queue that takes no more jobs of this user are waited for. A job that came
+    into the queue although `sbatch` did not say so (`there` knows its id) is not submitted twice.
+
+    Raises
+    ------
+    UserError
+        Slurm refuses the job.
+    """
+    until = time.monotonic() + patience_s
+    told = ""
+    while not stopping.is_set():
+        said, fault = _call(words, script, environment)
+        if not fault:
+            return said
+        why = _worth_waiting(fault)
+        if not why or time.monotonic() > until:
+            raise UserError(where="sbatch", found=f"Slurm refuses the job ({fault})", do=_what_to_do(fault))
+        if why != told:
+            say(f"{why} ({fault}); trying again")
+            told = why
+        stopping.wait(pause_s)
+        with suppress(NotAnswering):
+            if id_ := there():
+                return id_
+    return ""
+
+
+def _call(words: Sequence[str], script: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    """(answer, fault); one of them is empty."""
+    try:
+        done = subprocess.run(
+            words,
+            input=script,
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=ANSWER_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "", "sbatch gave no answer"
+    if done.returncode == 0 and "submission failed" not in done.stderr:
+        return done.stdout.strip(), ""
+    lines = [line.removeprefix("sbatch: error: ").strip() for line in done.stderr.splitlines()]
+    return "", "; ".join(dict.fromkeys(line for line in lines if line)) or "sbatch said nothing"
+
+
+def _worth_waiting(fault: str) -> str:
+    """Why a submission may succeed later; empty where it will not."""
+    low = fault.lower()
+    if any(sign in low for sign in _FULL):
+        return "Slurm takes no more jobs of this user for now"
+    return "Slurm does not answer" if any(sign in low for sign in _SILENT) else ""
+
+
+def _what_to_do(fault: str) -> str:
+    """A hint for refusals that are common."""
+    low = fault.lower()
+    hints = {
+        "account": "give the account of your project: `isthmus run --account NAME`",
+        "partition": "give a profile whose partition this cluster has",
+        "qos": "give a profile whose QOS your account may use",
+        "time limit": "the job asks for more time than allowed: more packs make it shorter (execution.packs)",
+        "memory": "the job asks for more memory than a node has: fewer workers or smaller blocks need less",
+        "node configuration": "no node of the partition is as large as the job asks: fewer workers need less",
+    }
+    return next((hint for sign, hint in hints.items() if sign in low), "mend the profile or ask the site")
