@@ -178,7 +178,9 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_values(
         stop(process)
         process.communicate(timeout=60)
         assert_all_gone(study)
-        assert not (study.results / "a" / "cells.h5ad").exists()
+        if (study.results / "a" / "cells.h5ad").exists():  # the stop came late: what is there is whole
+            made, good = compare.cells(study.results), compare.cells(small_run.results)
+            compare.assert_same_table(made, good, seams=True)
         if stop is press_ctrl_c:
             assert not (study.results / "work" / "head.json").exists()
             assert list((study.results / "work" / "errors").glob("*")) == []
