@@ -20,6 +20,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 
 from isthmus.blocks.grid import Region, Triple
 from isthmus.image.affine import Affine
+from isthmus.image.shards import read_slices, write_slices
 
 OME_VERSION = "0.5"
 
@@ -51,7 +52,7 @@ class Level:
     def read(self, region: Region, channel: int = 0) -> npt.NDArray[np.generic]:
         """Pixels (z, y, x) of a region; ValueError where what is stored is damaged."""
         try:
-            data: npt.NDArray[np.generic] = np.asarray(self.array[self._index(region, channel)])
+            data: npt.NDArray[np.generic] = read_slices(self.array, self._index(region, channel))
         except RuntimeError as error:
             raise ValueError(f"{self._folder}: stored pixels cannot be decoded ({error})") from error
         return data.reshape(region.shape)
@@ -61,7 +62,7 @@ class Level:
         # Zarr reads a shard before it replaces it, and would trip over one that is damaged.
         self.shard_file(region, channel).unlink(missing_ok=True)
         index = self._index(region, channel)
-        self.array[index] = pixels.reshape([axis.stop - axis.start for axis in index])
+        write_slices(self.array, index, pixels.reshape([axis.stop - axis.start for axis in index]))
 
     def shard_file(self, region: Region, channel: int = 0) -> Path:
         """The stored object that holds the shard which begins where the region begins."""
