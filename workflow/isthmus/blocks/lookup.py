@@ -6,6 +6,8 @@ labels are their instance's only ones.
 
 from __future__ import annotations
 
+import mmap
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +73,23 @@ def _occur_once(ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
-    try:
-        mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r")
-    except ValueError:  # an empty array cannot be mapped
-        mapped = np.load(path)
-    return mapped
+    """An array of one axis, mapped into memory."""
+    stat = path.stat()
+    dtype, size, begin = _layout(path, (stat.st_mtime_ns, stat.st_ino))
+    if not size:  # nothing cannot be mapped
+        return np.empty(0, dtype)
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, dtype, size, begin)
+
+
+@lru_cache(maxsize=16)
+def _layout(path: Path, stamp: tuple[int, int]) -> tuple[np.dtype[Any], int, int]:
+    """Type and number of values, and where they begin; `stamp` changes when the file is written anew.
+
+    Blocks open the table one after the other, and to read what an array is takes longer than to map it.
+    """
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return dtype, shape[0], file.tell()

@@ -19,7 +19,7 @@ from isthmus.quantify.grow import grow, growth_halo_px
 from isthmus.quantify.guide import Guide, grow_guided
 from isthmus.quantify.measure import MEDIANS, Instances, Measures, image_margin_px, margin_px, measure
 from isthmus.quantify.outline_record import outline_record
-from isthmus.quantify.relabel import relabel
+from isthmus.quantify.relabel import relabel, seen_labels
 from isthmus.quantify.runs import runs_of_spans
 
 Int32 = npt.NDArray[np.int32]
@@ -122,21 +122,25 @@ def grow_cells(job: QuantifyJob, nuclei: Int32, region: Region) -> Int32:
 def _final_nuclei(job: QuantifyJob, index: int, read: Region) -> tuple[Int32, Int64, npt.NDArray[np.bool_]]:
     """Nuclei of the read region as numbers 1..n in the order of their ids, the ids, and which this block has alone."""
     local = Level.open(job.local_labels, is_volume=job.is_volume, has_channels=False)
-    lookup = LookupFile(job.lookup)
-    blocks = [(block, lookup.ids(block.index)) for block in job.grid.overlapping(read)]
-    ids = np.unique(np.concatenate([final for _, final in blocks]))
-    ids = ids[ids > 0]
+    lookup, parts = LookupFile(job.lookup), []
+    for block in job.grid.overlapping(read):
+        shared, final = block.write.intersection(read), lookup.ids(block.index)
+        if shared is None or not final.any():
+            continue
+        labels = local.read(shared)
+        if block.index != index:
+            # Most of a neighbour's instances do not reach here, and room is made for every number.
+            final[~seen_labels(labels, final.size)] = 0
+        parts.append((block.index, shared, labels, final))
+    ids = np.unique(np.concatenate([np.zeros(1, dtype=np.int64), *(final for *_, final in parts)]))[1:]
     alone = np.zeros(ids.size, dtype=bool)
     nuclei = np.zeros(read.shape, dtype=np.int32)
-    for block, final in blocks:
-        shared = block.write.intersection(read)
+    for place, shared, labels, final in parts:
         kept = final > 0
-        if shared is None or not kept.any():
-            continue
         number = np.zeros(final.size + 1, dtype=np.int32)
         number[1:][kept] = np.searchsorted(ids, final[kept]) + 1
-        nuclei[shared.within(read)] = relabel(local.read(shared), number)
-        if block.index == index:
+        relabel(labels, number, nuclei[shared.within(read)])
+        if place == index:
             alone[number[1:][kept] - 1] = lookup.alone(index)[kept]
     return nuclei, ids, alone
 

@@ -9,7 +9,7 @@ from isthmus.quantify.counts import warm_counts
 from isthmus.quantify.grow import grow
 from isthmus.quantify.measure import Instances, Measures, measure
 from isthmus.quantify.outline_record import outline_record
-from isthmus.quantify.relabel import relabel
+from isthmus.quantify.relabel import relabel, seen_labels
 from isthmus.quantify.values import join_counts, order_statistics
 
 
@@ -25,7 +25,10 @@ def warm() -> None:
     instances = Instances(nuclei, cells, ids, alone, read, write, shape)
     for dtype in (np.uint8, np.uint16):
         measure(instances, [np.ones((1, 8, 8), dtype=dtype)] * 2, 2, Measures())
-    relabel(np.zeros(1, dtype=np.uint32), np.zeros(1, dtype=np.int32))
+    local = np.zeros((1, 2, 2), dtype=np.uint32)
+    seen_labels(local, 0)
+    for width in (2, 3):  # a part of an array that lies together, and one that does not
+        relabel(local, np.zeros(1, dtype=np.int32), np.zeros((1, 2, width), dtype=np.int32)[..., :2])
     for size in (1, 2, 4, 8):
         relabel(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=f"u{size}"))
     # What build_table does with cells that blocks could not finish.
