@@ -20,11 +20,10 @@ import numpy.typing as npt
 import tifffile
 from scipy import ndimage
 from skimage import feature, filters, io, morphology, segmentation
+from whole import segment_whole
 
-from isthmus.blocks.grid import Region
 from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
 from isthmus.image.survey import ChannelSurvey
-from isthmus.segment.forest import grow_forest
 from isthmus.segment.method import LandscapeMethod
 from isthmus.segment.methods import make_method, min_area_px
 from isthmus.segment.size import choose_windows, measure_diameter
@@ -61,16 +60,7 @@ def method_for(pixels: Image, options: SegmentationOptions, spacing_um: Spacing)
 
 def nuclei(pixels: Image, options: SegmentationOptions, spacing_um: Spacing) -> Image:
     """Labels of an image (z, y, x), small ones dropped."""
-    method = method_for(pixels, options, spacing_um)
-    shape = pixels.shape[0], pixels.shape[1], pixels.shape[2]
-    whole = Region((0, 0, 0), shape)
-    labels, _, _ = grow_forest(
-        method.landscape(pixels),
-        read=whole,
-        write=whole,
-        image_shape=shape,
-        merge_radius_px=method.merge_radius_px,
-    )
+    labels = segment_whole(method_for(pixels, options, spacing_um), pixels)
     least = min_area_px(options, spacing_um=spacing_um, is_volume=pixels.shape[0] > 1)
     return np.where(np.bincount(labels.reshape(-1))[labels] < least, 0, labels)
 

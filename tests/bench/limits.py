@@ -11,8 +11,8 @@ import numpy as np
 from bench.clock import own_cpu_s
 from bench.data import SHARD_PX, facts_of, pixels_of, read_oracle
 from bench.measure import ROOT
-from bench.ours import grid_of, make_levels, method_from, read_level, segment_patch
-from bench.score import drop_small, matched
+from bench.ours import grid_of, make_levels, read_level
+from bench.score import matched
 
 DSB = ROOT.parent / "shared" / "data" / "dsb2018_fluo_dev"
 
@@ -47,19 +47,20 @@ def codecs(scratch: Path, image: str) -> dict[str, Any]:
 def expert_outlines(scratch: Path) -> dict[str, Any]:
     """F1 over all nuclei of 32 images of DSB 2018, pixels of 0.5 um, preset `culture`; baseline on the same images."""
     import tifffile
-    from quality import otsu_watershed
+    from quality import nuclei, otsu_watershed
+
+    from isthmus.config.segmentation import SegmentationOptions
 
     if not DSB.exists():
         raise FileNotFoundError(
             f"{DSB.name} is not beside the checkout ({os.path.relpath(DSB.parent, ROOT)})"
         )
+    options = SegmentationOptions.model_validate({"basins": {"preset": "culture"}})
     ours, baseline = np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64)
     for path in sorted((DSB / "images").glob("*.tif")):
         pixels = tifffile.imread(path).astype(np.uint16)
         truth = tifffile.imread(DSB / "labels" / path.name)
-        histogram = np.bincount(pixels.reshape(-1), minlength=65_536)
-        method, smallest = method_from([histogram], ["nuclei"], 0.5, preset="culture")
-        ours += matched(drop_small(segment_patch(method, pixels), smallest), truth)
+        ours += matched(nuclei(pixels[np.newaxis], options, (1.0, 0.5, 0.5))[0], truth)
         baseline += matched(otsu_watershed(pixels), truth)
     return {
         "f1": _f1(ours),

@@ -54,16 +54,14 @@ def make_method(image: str) -> Any:
     return method_from(list(histograms), facts["channels"], facts["pixel_size_um"])[0]
 
 
-def method_from(
-    histograms: list[Any], channels: list[str], pixel_size_um: float, preset: str = "tissue"
-) -> tuple[Any, int]:
+def method_from(histograms: list[Any], channels: list[str], pixel_size_um: float) -> tuple[Any, int]:
     """The method for an image of these histograms, and the pixels of the smallest nucleus that is kept."""
     from isthmus.config.segmentation import SegmentationOptions
     from isthmus.image.survey import ChannelSurvey
     from isthmus.segment import methods
 
     spacing = (1.0, pixel_size_um, pixel_size_um)
-    options = SegmentationOptions.model_validate({"basins": {"preset": preset}})
+    options = SegmentationOptions.model_validate({})
     surveys = [ChannelSurvey(histogram) for histogram in histograms]
     method = methods.make_method(options, channels=channels, surveys=surveys, spacing_um=spacing)
     return method, methods.min_area_px(options, spacing_um=spacing, is_volume=False)
@@ -77,19 +75,10 @@ def spacing_um(image: str) -> tuple[float, float, float]:
 
 def segment_patch(method: Any, pixels: npt.NDArray[np.uint16]) -> Labels:
     """The user's function of all patch-wise rows: labels (y, x) of a patch on its own. No nucleus is dropped."""
-    from isthmus.blocks.grid import Region
-    from isthmus.segment.forest import grow_forest
+    from whole import segment_whole
 
-    patch = np.ascontiguousarray(pixels)[np.newaxis]
-    whole = Region((0, 0, 0), patch.shape)
-    labels, _, _ = grow_forest(
-        method.landscape(patch),
-        read=whole,
-        write=whole,
-        image_shape=whole.shape,
-        merge_radius_px=method.merge_radius_px,
-    )
-    return labels[0]
+    made: Labels = segment_whole(method, np.ascontiguousarray(pixels)[np.newaxis])[0]
+    return made
 
 
 def load_method(image: str) -> Any:

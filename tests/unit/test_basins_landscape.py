@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from oracle import oracle_labels
 from scipy import ndimage
+from tiny_basins import tiny_parameters
 
 from isthmus.blocks.grid import Region
 from isthmus.config.presets import BasinsSettings
@@ -196,39 +197,6 @@ def test_blocks_with_halo_are_crops_of_the_whole(shape, spacing, block, lattice_
                 assert np.array_equal(cut(pixels, parameters, (z, y, x), stop, halo), part)
 
 
-def tiny_parameters(is_volume, lattice_px=(1, 1, 1)):
-    """Every operator looks one pixel far and hardly smooths, so that a far pixel can matter."""
-    one, none = (40000, 12768), (65536,)
-    kernel = (one if is_volume else none, one, one)
-    window = (1 if is_volume else 0, 1, 1)
-    return dataclasses.replace(
-        parameters_of(tissue((1, 20, 20))),
-        lattice_px=lattice_px,
-        background=0,
-        unit=200,
-        tone_background=0,
-        tone_floor=3000,
-        local_share=1000,
-        hole_share=700,
-        smoothing=kernel,
-        windows_px=(window, window),
-        outline=kernel,
-        hole_px=1,
-        groove_smoothing=(none, none, none),
-        groove_half_px=1,
-        groove_offset_px=1,
-        groove_tones=3000,
-        groove_near=16,
-        groove_far=48,
-        step=(16, 16, 16),
-        distance_limit=32,
-        distance_smoothing=kernel,
-        neck_share=800,
-        neck_px=(0, 0, 0),
-        merge_px=window,
-    )
-
-
 @pytest.mark.parametrize(
     ("axis", "lattice_px", "shape", "seed", "start"),
     [
@@ -313,7 +281,13 @@ def test_the_method_travels_to_workers():
 
 
 @pytest.mark.parametrize(
-    "field", [field.name for field in dataclasses.fields(BasinsSettings) if field.name != "min_area_um2"]
+    "field",
+    # The two others act before and after: on the diameter, and on whole nuclei.
+    [
+        field.name
+        for field in dataclasses.fields(BasinsSettings)
+        if field.name not in ("measure_diameter", "min_area_um2")
+    ],
 )
 def test_every_setting_reaches_the_method(field):
     pixels = tissue((1, 60, 60))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from block_store import Finished, PixelsAreLandscape, run_blocks
 from synthetic import Tissue
+from tiny_basins import tiny_parameters
 
 from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.blocks.lookup import write_lookup
@@ -20,6 +21,8 @@ from isthmus.certify.windows import choose_windows
 from isthmus.image.affine import Affine
 from isthmus.image.ome_zarr import Level, create_level
 from isthmus.image.source import ImageHeader, ImagePart, Window
+from isthmus.segment.basins import BasinsMethod
+from isthmus.segment.basins_parameters import halo_px
 from isthmus.segment.block import ImportJob
 from isthmus.segment.filters import box_mean
 from isthmus.segment.method import Landscape, Pixels
@@ -134,6 +137,32 @@ def test_a_halo_one_pixel_too_small_is_seen(tmp_path: Path, reach: int, seed: in
         method = MeanMethod(missing=missing, reach=reach)
         done = run_blocks(tmp_path / str(missing), noise(seed=seed), (1, 128, 128), method=method)
         assert (differing(done) > 0) is (missing == 1)
+
+
+@dataclass(frozen=True)
+class ShortBasins(BasinsMethod):
+    """`basins` with a halo that is `missing` pixels too small."""
+
+    missing: int = 0
+
+    @property
+    def halo_px(self) -> Triple:
+        z, y, x = halo_px(self.parameters)
+        return z, y - self.missing, x - self.missing
+
+
+@pytest.mark.parametrize(("necks_px", "seed", "missing"), [(0, 3, 1), (0, 4, 1), (2, 1, 5), (2, 4, 5)])
+def test_a_halo_of_basins_that_is_too_small_is_seen(
+    tmp_path: Path, necks_px: int, seed: int, missing: int
+) -> None:
+    """Seeds as above. That a pixel at the far end of the search for necks matters is too rare for small images."""
+    pixels = np.random.default_rng(seed).integers(0, 1200, (1, 1, *SHAPE)).astype(np.uint16)
+    parameters = replace(tiny_parameters(is_volume=False), neck_px=(0, necks_px, necks_px))
+    for fault in (0, missing):
+        method = ShortBasins(0, parameters, fault)
+        done = run_blocks(tmp_path / str(fault), pixels, (1, 64, 64), method=method)
+        assert done.lookup.n_instances > 50
+        assert (differing(done, WHOLE) > 0) is (fault > 0)
 
 
 def test_a_volume_passes_and_its_faults_are_seen(tmp_path: Path) -> None:
