@@ -92,7 +92,8 @@ class Executor(slurm_plugin.Executor):  # type: ignore[misc]
             id_ = self._submit(job, key, paths)
             if not id_:
                 return
-        teller.note(key, {"status": "submitted", "slurm_job": id_, "attempt": job.attempt})
+        status = "running" if found and found.state == "RUNNING" else "submitted"
+        teller.note(key, {"status": status, "slurm_job": id_, "attempt": job.attempt})
         self._changed = time.monotonic()
         aux = {"key": key, "slurm_logfile": self._log(key, id_)}
         self._report_job_submission_threadsafe(SubmittedJobInfo(job, external_jobid=id_, aux=aux))

@@ -63,6 +63,7 @@ def run(given: argparse.Namespace) -> int:
             cores=given.cores,
             profile=_profile(given.profile),
             arguments=given.passed_on,
+            account=given.account,
         )
     )
 

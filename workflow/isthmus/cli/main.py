@@ -91,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
             help="cores to use (default: all of this machine)",
         )
         command.add_argument("--profile", default="default", help="name of a folder in profiles/, or a path")
+    run.add_argument(
+        "--account",
+        default="",
+        metavar="NAME",
+        help="account that jobs on Slurm are billed to (default: the profile's, or Slurm's own)",
+    )
     run.epilog = "arguments after -- go to Snakemake, for example: isthmus run CONFIG.yaml -- --dry-run"
     status = commands.add_parser("status", help="how far a run is, and its last error")
     status.add_argument("results", type=Path, metavar="RESULTS", help="results folder of the run")

@@ -18,15 +18,21 @@ from typing import Any
 from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER, UserError
 from isthmus.launch.check import check_run
 from isthmus.launch.display import Display
+from isthmus.launch.ending import end_on_sigterm
 from isthmus.launch.head import Head
 from isthmus.launch.locks import drop_stale_locks
 from isthmus.launch.overrides import to_snakemake
+from isthmus.launch.preflight import preflight
+from isthmus.launch.profile import Profile, read_profile
 from isthmus.launch.progress import ProgressReader
 from isthmus.launch.published import note_published
+from isthmus.launch.recover import recover
 from isthmus.launch.repair import Damage, find_outdated, jobs_made_again, repair
 from isthmus.launch.run import Run
 from isthmus.launch.tidy import tidy
 from isthmus.packs.tied import tie_to_parent
+from isthmus.plan.news import NewsReader
+from isthmus.slurm.names import forget_names
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SNAKEFILE = REPOSITORY / "workflow" / "Snakefile"
@@ -44,6 +50,7 @@ class Request:
     cores: int
     profile: Path
     arguments: tuple[str, ...] = ()
+    account: str = ""
 
 
 def execute(request: Request) -> int:
@@ -53,21 +60,31 @@ def execute(request: Request) -> int:
     if _only_looks(request.arguments):
         outdated = [_seen(path) for path in find_outdated(run.plan, run.paths)]
         return subprocess.call(_command(request, [], forced=outdated))
+    profile = read_profile(request.profile)
+    preflight(run, profile, account=request.account)
+    began = time.time()
     with Head(run.paths.work):
-        run.begin()
-        for old in run.paths.errors.glob("*.json"):
-            old.unlink()
-        began = time.time()
-        with Display(run.paths.logs / "isthmus.log") as display:
-            damages = repair(run.plan, run.paths)
-            for damage in damages:
-                display.say(f"{damage.job}: {damage.what}; made again")
-            code = _phases(request, run, damages, display, began)
-            if code == 0:
-                note_published(run.plan, run.paths)
-            if code == 0 and _is_whole(request):
-                _tidy(run, display)
+        with Display(run.paths.logs / "isthmus.log") as display, end_on_sigterm():
+            code = _work(request, run, profile, display, began)
         return _tell(run, code, time.time() - began)
+
+
+def _work(request: Request, run: Run, profile: Profile, display: Display, began: float) -> int:
+    """The run itself; returns Snakemake's exit code."""
+    recover(run, on_slurm=profile.on_slurm, say=display.say)
+    run.begin()
+    for old in run.paths.errors.glob("*.json"):
+        old.unlink()
+    damages = repair(run.plan, run.paths)
+    for damage in damages:
+        display.say(f"{damage.job}: {damage.what}; made again")
+    code = _phases(request, run, damages, display, began)
+    if code == 0:
+        note_published(run.plan, run.paths)
+        forget_names(run.paths)
+        if _is_whole(request):
+            _tidy(run, display)
+    return code
 
 
 def _only_looks(arguments: Sequence[str]) -> bool:
@@ -130,6 +147,8 @@ def _command(request: Request, targets: Sequence[str], *, forced: Sequence[str] 
         command += ["--config", *to_snakemake(request.overrides)]
     command += ["--snakefile", str(SNAKEFILE), "--configfile", str(request.config.resolve())]
     command += ["--profile", str(request.profile), "--cores", str(request.cores)]
+    if request.account:
+        command += ["--isthmus-slurm-account", request.account]
     return [*command, *targets, *request.arguments]
 
 
@@ -137,6 +156,7 @@ def _run_snakemake(
     command: Sequence[str], run: Run, display: Display, began: float, again: Collection[str]
 ) -> int:
     reader = ProgressReader(run.plan, run.paths, began, again=again)
+    news = NewsReader(run.paths.news)
     with (run.paths.logs / "snakemake.log").open("ab") as log:
         # A session of its own: Ctrl-C comes to this process alone, which then stops the workflow in good order.
         process = subprocess.Popen(
@@ -149,13 +169,19 @@ def _run_snakemake(
         )
         try:
             while process.poll() is None:
-                display.show(reader.read())
+                _show(display, reader, news)
                 time.sleep(_POLL_S)
         except BaseException:
             _stop(process)
             raise
-    display.show(reader.read())
+    _show(display, reader, news)
     return process.returncode
+
+
+def _show(display: Display, reader: ProgressReader, news: NewsReader) -> None:
+    for text in news.read():
+        display.say(text)
+    display.show(reader.read())
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

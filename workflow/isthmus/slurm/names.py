@@ -78,3 +78,8 @@ def known_names(paths: RunPaths) -> list[str]:
                 if note["root"] == str(paths.root) or not Path(note["root"]).exists():
                     names.append(str(note["name"]))
     return names
+
+
+def forget_names(paths: RunPaths) -> None:
+    """No job of this folder waits or runs any more."""
+    (paths.slurm / "names.jsonl").unlink(missing_ok=True)
