@@ -15,7 +15,7 @@ TYPED := workflow/isthmus workflow/snakemake_executor_plugin_isthmus_slurm $(wil
 PYTHON_CODE := workflow tests envs
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
 
-.PHONY: help setup demo figure test test-slow test-all test-slurm check config lock bench clean
+.PHONY: help setup demo figure test test-slow test-all test-slurm check config profiles lock bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ check: setup  ## formatting, lint, types, repository tests
 
 config: setup  ## write config/config.yaml, schema.json and the tables of config/README.md
 	python -P -m isthmus.config.document config
+
+profiles: setup  ## write profiles/*/config.yaml and the table of profiles/README.md from resources/sites/*.yaml
+	python -P -m isthmus.sites.document
 
 lock: setup  ## solve the dependencies anew: envs/requirements.txt, installer.txt, conda files
 	$(LOCK) --custom-compile-command "make lock" --group dev pyproject.toml -o envs/requirements.txt

@@ -1,0 +1,35 @@
+"""The account that jobs are billed to: the user gives it, nobody guesses it."""
+
+from __future__ import annotations
+
+from isthmus.errors import UserError
+from isthmus.sites.model import Site
+
+
+def check_account(site: Site, account: str) -> None:
+    """Raise UserError where a site will refuse the account, or needs one and there is none."""
+    asked = site.submission
+    form = f", for example {asked.account_form.value}" if asked.account_form.value else ""
+    if not account and asked.account_required.value:
+        raise UserError(
+            where="account",
+            found=f"{site.title} takes no job without one",
+            do=f"give it: isthmus run --account NAME{form}",
+        )
+    suffix = asked.account_suffix.value or ""
+    if account and not account.endswith(suffix):
+        raise UserError(
+            where="account",
+            found=f"found '{account}'",
+            do=f"the accounts of {site.title} end with '{suffix}'{form}",
+        )
+
+
+def snakemake_options(site: Site, account: str) -> list[str]:
+    """What Snakemake is told of the account: itself, and the QOS where that has its name."""
+    if not account or site.scheduler != "slurm":
+        return []
+    options = ["--isthmus-slurm-account", account]
+    if site.submission.qos_is_account.value:
+        options += ["--isthmus-slurm-qos", account]
+    return options
