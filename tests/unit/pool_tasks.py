@@ -90,3 +90,28 @@ def note_and_sleep(folder: Path, task: int) -> int:
     (folder / f"pid-{task}").write_text(str(os.getpid()))
     time.sleep(60)
     return task
+
+
+def crash(bad: int, task: int) -> int:
+    if task == bad:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return task
+
+
+def device(name: str, task: int) -> str:
+    time.sleep(0.2)
+    return os.environ.get(name, "")
+
+
+def sleep_block(folder: Path, seconds: float, block: int) -> BlockResult:
+    (folder / f"begun-{block}").touch()
+    time.sleep(seconds)
+    return BlockResult(b"", ())
+
+
+def fail_once(folder: Path, block: int) -> BlockResult:
+    mark = folder / f"failed-{block}"
+    if block == 1 and not mark.exists():
+        mark.touch()
+        raise OSError("the file system was away")
+    return BlockResult(b"", ())

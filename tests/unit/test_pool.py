@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from isthmus.errors import UserError
-from isthmus.packs.pool import WorkerDied, run_tasks
+from isthmus.packs.death import WorkerDied
+from isthmus.packs.pool import run_tasks
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 

@@ -73,11 +73,12 @@ class Teller:
     def failed(self, key: JobKey, id_: str, state: str, *, attempt: int, attempts: int) -> Told:
         """Tell that a job has failed, and whether an attempt follows."""
         details = details_of(id_)
-        last = next(
-            (note for note in read_notes(self._paths.jobs, key.name) if note.get("status") != "submitted"), {}
-        )
+        last = self._own_last_note(key, id_)
         failure = explain(state, details, own=self._own_error(key), last=last)
-        self.note(key, {"status": "failed", "reason": failure.reason, "slurm_job": id_, "attempt": attempt})
+        if last.get("status") != "failed" or last.get("reason") != failure.reason:
+            self.note(
+                key, {"status": "failed", "reason": failure.reason, "slurm_job": id_, "attempt": attempt}
+            )
         again = failure.again and attempt < attempts
         text = sentence(key, failure, next_attempt(attempt + 1, workers=self._workers(key)) if again else "")
         self.say(text)
@@ -99,6 +100,15 @@ class Teller:
             failures = count_failures(self._paths.jobs, key.name, reason=MEMORY, digest=key.digest)
             return halved(planned, failures)
         return None
+
+    def _own_last_note(self, key: JobKey, id_: str) -> dict[str, Any]:
+        """What the job itself has noted last; empty if it never began."""
+        for note in read_notes(self._paths.jobs, key.name):
+            if note.get("slurm_job") != id_:
+                return note
+            if note.get("status") == "submitted":
+                break
+        return {}
 
     def _own_error(self, key: JobKey) -> dict[str, Any] | None:
         try:

@@ -13,6 +13,7 @@ from isthmus.config.models import Settings
 from isthmus.errors import UserError
 from isthmus.launch.head import Head
 from isthmus.launch.inputs import gather_inputs, reference_digest
+from isthmus.launch.jobs import IN_PACKS
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import make_plan
 from isthmus.plan.model import RunPlan, read_plan, write_plan
@@ -102,8 +103,9 @@ class Run:
         return [str(paths.record("import_transcripts"))] if self.plan.sample(sample).has_points else []
 
     def memory_mb(self, rule: str, attempt: int) -> int:
-        """Memory to ask for."""
-        return self.plan.rules[rule].memory_mb * attempt
+        """Memory to ask for: more at each attempt, but for packs, whose next attempt uses fewer workers instead."""
+        memory_mb = self.plan.rules[rule].memory_mb
+        return memory_mb if rule in IN_PACKS else memory_mb * attempt
 
     def minutes(self, rule: str, attempt: int) -> int:
         """Time to ask for."""

@@ -10,21 +10,24 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from isthmus.packs.death import WorkerDied, cause_of_death, memory_kills
+from isthmus.packs.devices import Device
 from isthmus.packs.memory import keep_freed_memory
+from isthmus.packs.stop import Stop, Stopped
+
+_LOOK_EVERY_S = 0.5
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-class WorkerDied(Exception):
-    """A worker process ended without a word: killed from outside, most often for want of memory."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,13 @@ class Outcome(Generic[Task, Result]):
 
 
 def run_tasks(
-    function: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int, preload: Sequence[str] = ()
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+    preload: Sequence[str] = (),
+    devices: Sequence[Device] = (),
+    stop: Stop | None = None,
 ) -> Iterator[Outcome[Task, Result]]:
     """Run `function` on each task in worker processes; outcomes come as they are ready.
 
@@ -55,57 +64,110 @@ def run_tasks(
         Processes to use, at least 1.
     preload
         Modules to import once, in the process that the workers are forked from.
+    devices
+        One for each worker at most, which then sees it alone: no more workers than devices are used.
+    stop
+        Where to be told to stop.
+
+    Raises
+    ------
+    Stopped
+        Work was told to stop; tasks whose outcome did not come are not done.
     """
+    stop = stop or Stop()
     waiting = deque(tasks)
+    workers = min(workers, len(devices)) if devices else workers
     while waiting:
         suspects: list[Task] = []
-        yield from _run_until_death(
-            function, waiting, suspects, workers=min(workers, len(waiting)), preload=preload
-        )
+        pool = _Pool(function, min(workers, len(waiting)), preload, devices, stop)
+        yield from pool.run(waiting, suspects)
         for suspect in suspects:
             killed: list[Task] = []
-            yield from _run_until_death(function, deque([suspect]), killed, workers=1, preload=preload)
+            alone = _Pool(function, 1, preload, devices, stop)
+            yield from alone.run(deque([suspect]), killed)
             if killed:
-                yield Outcome(suspect, None, WorkerDied("its worker process was killed twice"))
+                yield Outcome(suspect, None, alone.cause)
         workers = max(1, workers // 2)
 
 
-def _run_until_death(
-    function: Callable[[Task], Result],
-    waiting: deque[Task],
-    suspects: list[Task],
-    *,
-    workers: int,
-    preload: Sequence[str],
-) -> Iterator[Outcome[Task, Result]]:
-    """Work through `waiting` with one pool; a dead worker ends the pool, and tasks under way become suspects."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["isthmus.packs.server", *preload])
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    running: dict[Future[Result], Task] = {}
-    broken = False
-    try:
-        while (waiting and not broken) or running:
-            while waiting and not broken and len(running) < workers + 1:
-                try:
-                    with _without_main():
-                        running[pool.submit(_call, function, waiting[0])] = waiting[0]
-                except BrokenProcessPool:
-                    broken = True  # a worker died, perhaps while all were idle: then nothing is suspect
-                    break
-                waiting.popleft()
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                task, error = running.pop(future), future.exception()
-                if isinstance(error, BrokenProcessPool):
-                    broken = True
-                    suspects.append(task)
-                else:
-                    yield Outcome(task, None if error else future.result(), error)
-        pool.shutdown(wait=True)
-    except BaseException:
-        _kill(pool)
-        raise
+class _Pool(Generic[Task, Result]):
+    """Workers until one of them dies; `cause` is then why."""
+
+    def __init__(
+        self,
+        function: Callable[[Task], Result],
+        workers: int,
+        preload: Sequence[str],
+        devices: Sequence[Device],
+        stop: Stop,
+    ) -> None:
+        self._function, self._workers, self._stop = function, workers, stop
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["isthmus.packs.server", *preload])
+        free = context.SimpleQueue()
+        for device in devices[:workers]:
+            free.put(dict(device))
+        self._pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_start_worker, initargs=(free, bool(devices))
+        )
+        self._processes: Mapping[int, BaseProcess] = self._pool._processes
+        self._running: dict[Future[Result], Task] = {}
+        self._broken = False
+        self._kills = memory_kills()
+        self.cause = WorkerDied("its worker was killed")
+
+    def run(self, waiting: deque[Task], suspects: list[Task]) -> Iterator[Outcome[Task, Result]]:
+        """Work through `waiting`; a dead worker ends the pool, and tasks under way become suspects."""
+        try:
+            while (waiting and not self._broken) or self._running:
+                if not self._stop.told:
+                    self._hand_out(waiting)
+                yield from self._collect(suspects)
+                if self._stop.is_due or (self._stop.told and not self._running):
+                    raise Stopped
+            self._pool.shutdown(wait=True)
+            if self._broken:
+                codes = [process.exitcode for process in self._processes.values()]
+                self.cause = cause_of_death(codes, memory_kills=memory_kills() - self._kills)
+        except BaseException:
+            self._kill()
+            raise
+
+    def _hand_out(self, waiting: deque[Task]) -> None:
+        while waiting and not self._broken and len(self._running) < self._workers + 1:
+            try:
+                with _without_main():
+                    future = self._pool.submit(_call, self._function, waiting[0])
+            except BrokenProcessPool:
+                self._broken = True  # a worker died, perhaps while all were idle: then nothing is suspect
+                return
+            self._running[future] = waiting.popleft()
+
+    def _collect(self, suspects: list[Task]) -> Iterator[Outcome[Task, Result]]:
+        done, _ = wait(self._running, timeout=_LOOK_EVERY_S, return_when=FIRST_COMPLETED)
+        for future in done:
+            task, error = self._running.pop(future), future.exception()
+            if isinstance(error, BrokenProcessPool):
+                self._broken = True
+                self._heed_end()
+                suspects.append(task)
+            else:
+                yield Outcome(task, None if error else future.result(), error)
+
+    def _heed_end(self) -> None:
+        """A scheduler that ends a job tells all its processes, and the workers may be the first to hear."""
+        until = time.monotonic() + _LOOK_EVERY_S
+        while not self._stop.told and time.monotonic() < until:
+            time.sleep(_LOOK_EVERY_S / 10)
+        if self._stop.told:
+            raise Stopped
+
+    def _kill(self) -> None:
+        """End the pool at once; work in progress is given up."""
+        processes = list(self._processes.values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result:
@@ -134,16 +196,11 @@ def _without_main() -> Iterator[None]:
         main.__dict__.update(hidden)
 
 
-def _kill(pool: ProcessPoolExecutor) -> None:
-    """End a pool at once; work in progress is given up."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.kill()
-
-
-def _start_worker() -> None:
+def _start_worker(free: SimpleQueue[dict[str, str]], has_device: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # and so is a scheduler's warning
+    if has_device:
+        os.environ.update(free.get())
     keep_freed_memory()
     die_with_parent()
 

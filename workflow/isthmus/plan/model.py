@@ -62,6 +62,16 @@ class SamplePlan(BaseModel):
         """Pixel spacing (z, y, x)."""
         return (self.z_step_um, *Affine(*self.affine).pixel_size_um)
 
+    def place_of(self, block: int) -> str:
+        """Where a block lies in the image in use, in pixels, in words."""
+        region = self.grid.block(block).write
+        sides = [
+            f"{axis} {start} to {stop}"
+            for axis, start, stop in zip("zyx", region.start, region.stop, strict=True)
+            if axis != "z" or self.grid.shape[0] > 1
+        ]
+        return ", ".join(sides)
+
     def blocks_of(self, pack: str) -> list[int]:
         """The blocks of a pack, by its name."""
         p, total = pack_number(pack)

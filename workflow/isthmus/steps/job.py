@@ -19,8 +19,11 @@ from typing import Any
 import psutil
 
 from isthmus.errors import EXIT_OURS, EXIT_USER, UserError, UserErrors
+from isthmus.packs.death import MEMORY
 from isthmus.packs.pool import die_with_parent
-from isthmus.plan.history import add_note
+from isthmus.packs.runner import BlocksFailed
+from isthmus.packs.stop import EXIT_STOPPED, Stopped
+from isthmus.plan.history import add_note, count_failures
 from isthmus.plan.model import RunPlan, SamplePlan, read_plan
 from isthmus.plan.paths import RunPaths, SamplePaths
 
@@ -99,6 +102,14 @@ class Job:
         )
         return ", ".join(word for word in words if word)
 
+    def workers(self, planned: int) -> int:
+        """Workers to use: half as many for each time that the job ran out of memory since it was last done."""
+        failures = count_failures(self.paths.jobs, self.name, reason=MEMORY, digest=self.digest)
+        workers = max(1, planned >> failures)
+        if workers < planned:
+            log.warning("%d workers instead of %d: it ran out of memory before", workers, planned)
+        return workers
+
     def write_record(self, path: Path, fields: Mapping[str, Any]) -> None:
         """Write the job's record, whole or not at all."""
         write_json(path, {"rule": self.rule, "digest": self.digest, **fields})
@@ -123,7 +134,12 @@ class Job:
             files = self.n_files + len(sizes)
             self._note({"status": "done", "digest": self.digest, "files": files, "outputs": sizes, **usage})
             return
-        self._note({"status": "failed", "files": self.n_files, **usage})
+        if isinstance(error, Stopped):
+            log.warning("told to stop: what is finished is kept")
+            self._note({"status": "stopped", "files": self.n_files, **usage})
+            sys.exit(EXIT_STOPPED)
+        reason = {"reason": error.reason, "digest": self.digest} if isinstance(error, BlocksFailed) else {}
+        self._note({"status": "failed", "files": self.n_files, **reason, **usage})
         self._tell(error)
 
     def _tell(self, error: BaseException) -> None:
@@ -137,7 +153,14 @@ class Job:
         lines = [f"{type(e).__name__}: {e}" if mine else str(e) for e in errors]
         write_json(
             self.paths.errors / f"{self.name}.json",
-            {"job": self.title, "ours": mine, "lines": lines, "log": str(self.log_file)},
+            {
+                "job": self.title,
+                "ours": mine,
+                "lines": lines,
+                "log": str(self.log_file),
+                "again": error.again if isinstance(error, BlocksFailed) else mine,
+                "reason": error.reason if isinstance(error, BlocksFailed) else "error",
+            },
         )
         for line in lines:
             print(f"error: {self.title}: {line}", file=sys.stderr)  # noqa: T201 - the job's own last words

@@ -11,6 +11,7 @@ from isthmus.image.channels import find_channel
 from isthmus.image.survey import ChannelSurvey
 from isthmus.packs.journal import Journal, WrittenFile
 from isthmus.packs.runner import run_pack
+from isthmus.packs.stop import Stop
 from isthmus.quantify.block import QuantifyJob, quantify_block
 from isthmus.quantify.guide import Guide
 from isthmus.quantify.measure import Measures
@@ -30,15 +31,18 @@ def quantify_pack(job: Job, *, workers: int) -> None:
     for name in LABELS:
         lock = paths.work / f"{name}.lock"
         ensure_label_array(paths.labels / name / "0", job.sample.grid, dtype, lock=lock, digest=job.digest)
-    summary = run_pack(
-        partial(quantify_block, quantify_job(job)),
-        job.sample.blocks_of(job.pack),
-        digest=job.digest,
-        journal=Journal(paths.journal("quantify_pack"), job.paths.root),
-        writer=job.pack,
-        workers=workers,
-        preload=("isthmus.quantify.block", "isthmus.quantify.warm"),
-    )
+    with Stop.from_environment().heeding_signals() as stop:
+        summary = run_pack(
+            partial(quantify_block, quantify_job(job)),
+            job.sample.blocks_of(job.pack),
+            digest=job.digest,
+            journal=Journal(paths.journal("quantify_pack"), job.paths.root),
+            writer=job.pack,
+            workers=job.workers(workers),
+            preload=("isthmus.quantify.block", "isthmus.quantify.warm"),
+            place=job.sample.place_of,
+            stop=stop,
+        )
     files = [file for entry in summary.entries.values() for file in entry.files]
     files += [WrittenFile.of(job.paths.root, paths.labels / name / "0" / "zarr.json") for name in LABELS]
     job.n_files += len(files) + 2

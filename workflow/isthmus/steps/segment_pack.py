@@ -11,6 +11,7 @@ from isthmus.errors import UserError
 from isthmus.image.survey import ChannelSurvey
 from isthmus.packs.journal import Journal
 from isthmus.packs.runner import run_pack
+from isthmus.packs.stop import Stop
 from isthmus.readers.registry import read_sample
 from isthmus.segment.block import LOCAL_DTYPE, ImportJob, SegmentJob, compute_function
 from isthmus.segment.methods import make_method
@@ -35,15 +36,18 @@ def segment_pack(job: Job, *, workers: int) -> None:
         stays=False,
     )
     journal = Journal(paths.journal("segment_pack"), job.paths.root)
-    summary = run_pack(
-        compute_function(segment_job(job)),
-        job.sample.blocks_of(job.pack),
-        digest=job.digest,
-        journal=journal,
-        writer=job.pack,
-        workers=workers,
-        preload=("isthmus.segment.block", "isthmus.segment.warm"),
-    )
+    with Stop.from_environment().heeding_signals() as stop:
+        summary = run_pack(
+            compute_function(segment_job(job)),
+            job.sample.blocks_of(job.pack),
+            digest=job.digest,
+            journal=journal,
+            writer=job.pack,
+            workers=job.workers(workers),
+            preload=("isthmus.segment.block", "isthmus.segment.warm"),
+            place=job.sample.place_of,
+            stop=stop,
+        )
     files = [file for entry in summary.entries.values() for file in entry.files]
     job.n_files += len(files) + 2
     job.write_record(
