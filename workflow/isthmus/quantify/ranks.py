@@ -39,10 +39,18 @@ def select_ranks(values: UInt16, offsets: Int64, milli: Int64, wanted: npt.NDArr
         # Relative to the smallest, so that as few bits as can be are left to find.
         middle = _fill_up(values[begin:split], low, room)
         last = middle + _fill_up(values[split:end], low, room[middle:])
-        above = np.int64(high) - np.int64(low)
-        _select(room[:middle], split - begin, above, milli, found[k, NUCLEUS])
-        _select(room[middle:last], end - split, above, milli, found[k, CYTOPLASM])
-        _select(room[:last], end - begin, above, milli, found[k, CELL])
+        first = np.int64(1)
+        while 2 * first <= np.int64(high) - np.int64(low):
+            first *= 2
+        for q in range(milli.size):
+            _select(
+                room[:middle],
+                room[middle:last],
+                (split - begin, end - split),
+                first,
+                milli[q],
+                found[k, :, q],
+            )
         for part, n in ((NUCLEUS, split - begin), (CYTOPLASM, end - split), (CELL, end - begin)):
             if n:
                 found[k, part] += low
@@ -69,40 +77,70 @@ def _fill_up(values: UInt16, low: np.uint16, room: UInt16) -> int:
 
 
 @kernel
-def _select(filled: UInt16, n: Any, most: Any, milli: Int64, found: UInt16) -> None:
-    """The two values that each percentile of n values from 0 to `most` lies between."""
-    if n == 0:
-        return
-    first = np.int64(1)
-    while 2 * first <= most:
-        first *= 2
-    for q in range(milli.size):
-        place = (n - 1) * milli[q]
-        rank = place // MILLI_OF_ALL
-        # The largest number that no more than `rank` values are below, bit by bit.
-        value, bit = np.int64(0), first
-        while bit:
-            tried = value + bit
-            value = tried if _count_up_to(filled, tried - 1) <= rank else value
-            bit >>= 1
-        found[q, 0] = value
-        found[q, 1] = value
-        if place % MILLI_OF_ALL and _count_up_to(filled, value) == rank + 1:
-            found[q, 1] = _next_above(filled, np.uint16(value))
+def _select(nucleus: UInt16, cytoplasm: UInt16, sizes: Any, first: Any, milli: Any, found: UInt16) -> None:
+    """The two values that a percentile of nucleus, cytoplasm and cell lies between; nothing where there are no values.
+
+    nucleus, cytoplasm
+        Values from 0 to less than twice `first`, a power of two; filled up.
+    sizes
+        How many values of nucleus and cytoplasm there are.
+    found
+        (3, 2).
+    """
+    ranks, odd = _ranks(sizes, milli)
+    # The largest numbers that no more than `rank` values are below, bit by bit. The three searches wait for their
+    # counts together.
+    one, two, three = np.int64(0), np.int64(0), np.int64(0)
+    bit = first
+    while bit:
+        core, in_core = _count_up_to(nucleus, one + bit - 1, three + bit - 1)
+        rest, in_rest = _count_up_to(cytoplasm, two + bit - 1, three + bit - 1)
+        one += bit if core <= ranks[NUCLEUS] else 0
+        two += bit if rest <= ranks[CYTOPLASM] else 0
+        three += bit if in_core + in_rest <= ranks[CELL] else 0
+        bit >>= 1
+    core, in_core = _count_up_to(nucleus, one, three)
+    rest, in_rest = _count_up_to(cytoplasm, two, three)
+    if sizes[0]:
+        above = _next_above(nucleus, np.uint16(one)) if odd[NUCLEUS] and core == ranks[NUCLEUS] + 1 else one
+        found[NUCLEUS, 0], found[NUCLEUS, 1] = one, above
+    if sizes[1]:
+        above = (
+            _next_above(cytoplasm, np.uint16(two)) if odd[CYTOPLASM] and rest == ranks[CYTOPLASM] + 1 else two
+        )
+        found[CYTOPLASM, 0], found[CYTOPLASM, 1] = two, above
+    above = three
+    if odd[CELL] and in_core + in_rest == ranks[CELL] + 1:
+        above = min(_next_above(nucleus, np.uint16(three)), _next_above(cytoplasm, np.uint16(three)))
+    found[CELL, 0], found[CELL, 1] = three, above
 
 
 @kernel
-def _count_up_to(values: UInt16, most: Any) -> Any:
-    """How many of the values, whose number is a multiple of _AT_ONCE, are at most `most`."""
-    n: Any = np.int64(0)
-    limit = np.uint16(most)
+def _ranks(sizes: Any, milli: Any) -> Any:
+    """Rank of the lower value of a percentile in nucleus, cytoplasm and cell, and whether the upper is another."""
+    one, two = (sizes[0] - 1) * milli, (sizes[1] - 1) * milli
+    three = (sizes[0] + sizes[1] - 1) * milli
+    ranks = (one // MILLI_OF_ALL, two // MILLI_OF_ALL, three // MILLI_OF_ALL)
+    return ranks, (one % MILLI_OF_ALL > 0, two % MILLI_OF_ALL > 0, three % MILLI_OF_ALL > 0)
+
+
+@kernel
+def _count_up_to(values: UInt16, one: Any, two: Any) -> Any:
+    """How many of the values, whose number is a multiple of _AT_ONCE, are at most `one`, and at most `two`."""
+    n_one: Any = np.int64(0)
+    n_two: Any = np.int64(0)
+    most_one, most_two = np.uint16(one), np.uint16(two)
     for begin in range(np.uint64(0), np.uint64(values.size), np.uint64(_AT_ONCE)):
         # Few enough to be counted in 16 bits, so that vectors hold many.
-        count: Any = np.uint16(0)
+        count_one: Any = np.uint16(0)
+        count_two: Any = np.uint16(0)
         for i in range(np.uint64(_AT_ONCE)):
-            count = np.uint16(count + np.uint16(values[begin + i] <= limit))
-        n += np.int64(count)
-    return n
+            value = values[begin + i]
+            count_one = np.uint16(count_one + np.uint16(value <= most_one))
+            count_two = np.uint16(count_two + np.uint16(value <= most_two))
+        n_one += np.int64(count_one)
+        n_two += np.int64(count_two)
+    return n_one, n_two
 
 
 @kernel
