@@ -37,6 +37,14 @@ def test_runs_hold_every_pixel_once(shape):
     assert np.array_equal(_painted(runs, shape), labels)
 
 
+def test_there_may_be_any_number_of_runs():
+    labels = np.tile(np.arange(1, 5, dtype=np.int32), (1, 300, 225))
+    runs = pixel_runs(labels, write=_region(labels))
+    assert len(runs) == labels.size
+    assert np.array_equal(labels[tuple(runs[:, 1:4].T)], runs[:, 0])
+    assert np.unique(runs[:, 1:4], axis=0).shape[0] == labels.size
+
+
 def test_runs_are_sorted_and_as_long_as_can_be():
     labels = np.array([[[2, 2, 0, 2, 1, 1], [2, 2, 2, 2, 2, 2]]], dtype=np.int32)
     expected = [[1, 0, 0, 4, 6], [2, 0, 0, 0, 2], [2, 0, 0, 3, 4], [2, 0, 1, 0, 6]]

@@ -49,27 +49,28 @@ def grow(nuclei: Int32, *, expand_um: float, spacing_um: tuple[float, float, flo
     nz, ny, nx = nuclei.shape
     limit = whole_nm(expand_um)
     reach = [min(limit // whole_nm(s), n - 1) for s, n in zip(spacing_um, nuclei.shape, strict=True)]
-    if max(reach) < 1 or not nuclei.any():
+    largest = int(nuclei.max(initial=0))
+    if max(reach) < 1 or not largest:
         return nuclei.copy()
     squares = [whole_nm(s) ** 2 for s, steps in zip(spacing_um, reach, strict=True) if steps > 0]
     # Only how squared distances compare matters, so they are counted in their greatest common part: few bits.
     unit = gcd(*squares)
-    bits = int(nuclei.max()).bit_length()
+    bits = largest.bit_length()
     farthest = limit * limit // unit
     costs = [_costs(whole_nm(s), steps, unit) for s, steps in zip(spacing_um, reach, strict=True)]
     dtype = _key_dtype(farthest, bits)
     far = dtype.type(1 << _KEY_BITS[dtype])
     steps_z, steps_y, steps_x = ((cost << bits).astype(dtype) for cost in costs)
     lines = np.ascontiguousarray(nuclei).reshape(-1, nx)
-    keys = np.full(lines.shape, far, dtype=dtype)
-    spread_along_lines(lines, steps_x, keys)
+    keys = np.empty(lines.shape, dtype=dtype)
+    spread_along_lines(lines, steps_x, far, keys)
     if reach[1]:
         keys = spread_across_lines(keys.reshape(nz, ny, nx), steps_y, far).reshape(-1, nx)
     if reach[0]:
         keys = spread_across_lines(keys.reshape(1, nz, ny * nx), steps_z, far)
     cells = np.empty(nuclei.shape, dtype=np.int32)
-    largest, mask = dtype.type(((farthest + 1) << bits) - 1), dtype.type((1 << bits) - 1)
-    instances_of(keys.reshape(-1), largest, mask, cells.reshape(-1))
+    reached, mask = dtype.type(((farthest + 1) << bits) - 1), dtype.type((1 << bits) - 1)
+    instances_of(keys.reshape(-1), reached, mask, cells.reshape(-1))
     return cells
 
 

@@ -16,7 +16,7 @@ _STRIP = 512
 
 
 @kernel
-def spread_along_lines(instances: Int32, steps: Any, keys: Any) -> None:
+def spread_along_lines(instances: Int32, steps: Any, far: Any, keys: Any) -> None:
     """Best key that any pixel of the same line offers.
 
     Parameters
@@ -25,13 +25,16 @@ def spread_along_lines(instances: Int32, steps: Any, keys: Any) -> None:
         (lines, pixels), 0 = background.
     steps
         Cost of 0, 1, ... pixels, as far as growth reaches, shifted as in a key.
+    far
+        A key that says that nothing is in reach.
     keys
-        (lines, pixels), all far; filled where something is in reach.
+        (lines, pixels), filled.
     """
     n_lines, n = instances.shape
     reach = steps.size - 1
     for line in range(n_lines):
         row, key = instances[line], keys[line]
+        key[:] = far
         i = 0
         while i < n:
             if row[i] == 0:

@@ -18,6 +18,9 @@ Int32 = npt.NDArray[np.int32]
 NUCLEUS, CYTOPLASM = 0, 1
 """Place of a compartment in arrays."""
 
+_FIRST_ROOM = 1 << 17
+"""Spans there is room for at first; a megapixel of tissue has about as many."""
+
 
 @dataclass(frozen=True)
 class Spans:
@@ -54,29 +57,17 @@ def find_spans(cells: Int32, nuclei: Int32) -> Spans:
     """
     nx = cells.shape[2]
     lines = (cells.reshape(-1, nx), nuclei.reshape(-1, nx))
-    return Spans(*_find_spans(*lines, _count_changes(*lines)))
+    return Spans(*_find_spans(*lines))
 
 
 @kernel
-def _count_changes(cells: Int32, nuclei: Int32) -> Any:
-    """At least as many as there are spans: lines, and places where labels change."""
-    n_lines, n = cells.shape
-    changes = n_lines
-    for line in range(n_lines):
-        for i in range(1, n):
-            changes += (cells[line, i] != cells[line, i - 1]) | (nuclei[line, i] != nuclei[line, i - 1])
-    return changes
-
-
-@kernel
-def _find_spans(
-    cells: Int32, nuclei: Int32, most: int
-) -> tuple[Int32, npt.NDArray[np.uint8], Int32, Int32, Int32]:
+def _find_spans(cells: Int32, nuclei: Int32) -> tuple[Int32, npt.NDArray[np.uint8], Int32, Int32, Int32]:
     """Spans; nothing branches on a pixel, because labels change too often to be foreseen."""
     n_lines, n = cells.shape
-    row, line_of = np.empty(most + 1, np.int32), np.empty(most + 1, np.int32)
-    start, stop = np.empty(most + 1, np.int32), np.empty(most + 1, np.int32)
-    part = np.empty(most + 1, np.uint8)
+    room = _FIRST_ROOM + n
+    row, line_of = np.empty(room, np.int32), np.empty(room, np.int32)
+    start, stop = np.empty(room, np.int32), np.empty(room, np.int32)
+    part = np.empty(room, np.uint8)
     begins = np.empty(n + 2, np.int32)
     found = 0
     for line in range(n_lines):
@@ -87,6 +78,11 @@ def _find_spans(
             begins[n_begins] = i
             n_begins += (cell[i] != cell[i - 1]) | (nucleus[i] != nucleus[i - 1])
         begins[n_begins] = n
+        if found + n_begins > room:
+            room = 2 * room
+            row, line_of = _with_room(row, found, room), _with_room(line_of, found, room)
+            start, stop = _with_room(start, found, room), _with_room(stop, found, room)
+            part = _with_room(part, found, room)
         for k in range(n_begins):
             number = cell[begins[k]]
             row[found] = number - 1
@@ -96,6 +92,14 @@ def _find_spans(
             stop[found] = begins[k + 1]
             found += number > 0
     return row[:found], part[:found], line_of[:found], start[:found], stop[:found]
+
+
+@kernel
+def _with_room(values: Any, n: int, room: int) -> Any:
+    """The first n values in an array with room for more."""
+    larger = np.empty(room, values.dtype)
+    larger[:n] = values[:n]
+    return larger
 
 
 @kernel

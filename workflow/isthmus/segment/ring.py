@@ -13,18 +13,28 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
 
+_AT_ONCE = 1024
+"""Pixels whose runs are found at a time."""
+
+
 @kernel
 def count_pixels(labels: Int32, area_px: Int64) -> None:
     """Add to area_px[k] the pixels of label k + 1; a run of one label is added at once. `labels` is flat."""
-    before, begin = np.int32(0), 0
-    for i in range(labels.size):
-        label = labels[i]
-        if label != before:
-            if before > 0:
-                area_px[before - 1] += i - begin
-            before, begin = label, i
-    if before > 0:
-        area_px[before - 1] += labels.size - begin
+    ends = np.empty(_AT_ONCE + 1, np.int32)
+    for begin in range(0, labels.size, _AT_ONCE):
+        part = labels[begin : begin + _AT_ONCE]
+        # What does not count is written too, and written over: branches that cannot be foreseen cost more.
+        n_ends = 0
+        for i in range(part.size - 1):
+            ends[n_ends] = i + 1
+            n_ends += part[i] != part[i + 1]
+        ends[n_ends] = part.size
+        first = np.int32(0)
+        for k in range(n_ends + 1):
+            label = part[first]
+            if label > 0:
+                area_px[label - 1] += ends[k] - first
+            first = ends[k]
 
 
 @kernel
