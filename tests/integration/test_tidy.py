@@ -11,6 +11,7 @@ import compare
 import pytest
 from conftest import Copy, Finished
 from study import ISTHMUS, Study, command, jobs_done
+from test_both_ways import snakemake
 from test_redo import foreseen
 from test_repair import flip, labels_shard
 
@@ -97,3 +98,20 @@ def test_killed_while_they_were_removed(small_run: Finished, copied: Copy, gone:
     assert left(study) == set()
     compare.assert_same_sample(small_run.results, study.results, seams=True)
     assert run(study, TIDY) == {}
+
+
+@pytest.mark.slow
+def test_snakemake_removes_them_too_when_the_whole_was_asked_for(small_run: Finished, copied: Copy) -> None:
+    study = copied(small_run)
+    text = study.config.read_text()
+    assert "keep_intermediates: true" in text
+    study.config.write_text(text.replace("keep_intermediates: true", "keep_intermediates: false"))
+    report = study.results / "report.html"
+    for targets, stay in ([str(report.relative_to(study.folder))], 2), ([], 0):
+        report.unlink()
+        ended = command(snakemake(study, *targets), study.folder)
+        assert ended.code == 0, ended.text
+        assert report.exists()
+        assert len(left(study)) == stay
+    assert run(study, TIDY) == {}
+    compare.assert_same_sample(small_run.results, study.results, seams=True)

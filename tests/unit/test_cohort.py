@@ -87,6 +87,14 @@ def test_samples_without_a_single_cell_are_told_apart():
         join_samples([empty, empty], sample_names=["a", "b"])
 
 
+@pytest.mark.parametrize(("method", "told"), [("labels", "column `labels`"), ("other", "segmentation.other")])
+def test_what_to_do_without_a_cell_is_of_the_method_used(method, told):
+    with pytest.raises(UserError, match="no sample has a cell") as caught:
+        join_samples([marked(np.zeros((0, 6)))], sample_names=["a"], segmentation=method)
+    assert told in str(caught.value)
+    assert "basins" not in str(caught.value)
+
+
 def test_a_sample_without_a_single_cell_does_not_stop_the_others():
     joined = join_samples([marked(np.zeros((0, 6)), sample="a"), marked([GOOD], sample="b")])
     assert joined.obs_names.tolist() == ["b-1"]

@@ -310,3 +310,10 @@ def test_the_contents_lead_to_the_certificate(plain):
     assert [link for link in page.links if link.endswith("-seams")] == [
         f"#{i}" for i in page.ids if i.endswith("-seams")
     ]
+
+
+def test_options_that_are_not_used_are_told(tmp_path):
+    note = "cells.guide.weight is not used; name a channel with cells.guide.channel"
+    cells = {"guide": {"weight": 9.0}}
+    assert note in page_of(make_results(tmp_path / "one", settings={"cells": cells})).text
+    assert "is not used" not in page_of(make_results(tmp_path / "other")).text

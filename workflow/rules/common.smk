@@ -6,6 +6,7 @@ from isthmus.errors import UserError
 from isthmus.launch.overrides import from_snakemake
 from isthmus.launch.published import note_published
 from isthmus.launch.run import Run
+from isthmus.launch.tidy import tidy
 
 try:
     RUN = Run.from_files(
@@ -42,6 +43,17 @@ def told(function):
 def begin_run():
     """Take the results folder and write the plan."""
     told(lambda _: RUN.begin())(None)
+
+
+def complete_run():
+    """Note what is published; where the whole workflow was asked for, intermediates go.
+
+    Below `isthmus run` that is not known here: it may call several times, for parts.
+    """
+    note_published(RUN.plan, RUN.paths)
+    is_whole = RUN.is_under_way_here and not workflow.dag_settings.targets
+    if is_whole and not RUN.settings.execution.keep_intermediates:
+        tidy(RUN.plan, RUN.paths)
 
 
 def results_folder(wildcards):

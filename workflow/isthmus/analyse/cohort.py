@@ -18,6 +18,7 @@ def join_samples(
     *,
     columns: Mapping[str, Mapping[str, Any]] | None = None,
     sample_names: Sequence[str] = (),
+    segmentation: str = "basins",
 ) -> AnnData:
     """Put the passing cells of all samples one below the other; one sample comes back as it is.
 
@@ -34,6 +35,8 @@ def join_samples(
         For each sample the extra columns of the sample sheet and their values; they become categories in obs.
     sample_names
         What the samples are called in errors; a table without cells does not say.
+    segmentation
+        The method that found the cells, for what an error says to do.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def join_samples(
     """
     tables = [table for table in tables if table.n_obs]
     if not tables:
-        raise _no_cell(sample_names)
+        raise _no_cell(sample_names, segmentation)
     names = [_sample_of(table) for table in tables]
     _check_names(names)
     kept = [table[table.obs["qc_pass"].to_numpy(dtype=bool)].copy() for table in tables]
@@ -76,12 +79,19 @@ def _check_names(names: Sequence[str]) -> None:
             raise UserError(where=f"sample '{name}'", found="named twice", do="give each sample its own name")
 
 
-def _no_cell(names: Sequence[str]) -> UserError:
+_TO_FIND_CELLS = {
+    "basins": "see whether segmentation.basins.channel shows nuclei; a higher sensitivity, or a lower local_contrast "
+    "or min_area_um2, finds more",
+    "labels": "see whether the label image that the sample sheet names (column `labels`) has values above 0 where the "
+    "image, or image.region_um, lies",
+}
+
+
+def _no_cell(names: Sequence[str], segmentation: str) -> UserError:
     return UserError(
         where=f"sample {names[0]}" if len(names) == 1 else f"samples {', '.join(names)}".strip(),
         found="no sample has a cell",
-        do="see whether segmentation.basins.channel shows nuclei; a higher sensitivity, or a lower local_contrast or "
-        "min_area_um2, finds more",
+        do=_TO_FIND_CELLS.get(segmentation, f"see whether segmentation.{segmentation} fits the image"),
     )
 
 

@@ -54,6 +54,7 @@ def integrate_cohort(
     *,
     columns: Mapping[str, Mapping[str, Any]] | None = None,
     sample_names: Sequence[str] = (),
+    segmentation: str = "basins",
     method: Literal["none"] = "none",
 ) -> None:
     """Join the passing cells of all samples; see `cohort.join_samples`.
@@ -61,7 +62,7 @@ def integrate_cohort(
     `method` is how batches are brought together; 'none' leaves expression as it is.
     """
     tables = [read_table(path) for path in sample_h5ads]
-    joined = join_samples(tables, columns=columns, sample_names=sample_names)
+    joined = join_samples(tables, columns=columns, sample_names=sample_names, segmentation=segmentation)
     _note(joined, "integration", {"method": method})
     write_table(joined, output)
 

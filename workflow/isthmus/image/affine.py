@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,8 @@ class Affine:
     @property
     def pixel_size_um(self) -> tuple[float, float]:
         """Lengths of one step along a row's columns (x) and along the rows (y), in micrometres: (y, x)."""
-        return (float(np.hypot(self.b, self.e)), float(np.hypot(self.a, self.d)))
+        # Products, sums and roots are correctly rounded everywhere; hypot is the platform's own.
+        return sqrt(self.b * self.b + self.e * self.e), sqrt(self.a * self.a + self.d * self.d)
 
     @property
     def pixel_area_um2(self) -> float:

@@ -62,9 +62,13 @@ class Head:
 
     def release(self) -> None:
         """Give the folder back, if this process holds it."""
-        other = self._read()
-        if other and other.get("pid") == os.getpid() and other.get("host") == socket.gethostname():
+        if self.is_held_here():
             self._file.unlink(missing_ok=True)
+
+    def is_held_here(self) -> bool:
+        """Whether this very process holds the folder, not one that it works for."""
+        other = self._read()
+        return bool(other and other.get("pid") == os.getpid() and other.get("host") == socket.gethostname())
 
     def _read(self) -> dict[str, Any] | None:
         try:

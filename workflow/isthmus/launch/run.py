@@ -88,6 +88,11 @@ class Run:
         Head(self.paths.work).take()
         write_plan(self.plan, self.paths.plan)
 
+    @property
+    def is_under_way_here(self) -> bool:
+        """Whether this very process began the run, not one that it works for."""
+        return Head(self.paths.work).is_held_here()
+
     def end(self) -> None:
         """Give the results folder back."""
         Head(self.paths.work).release()

@@ -9,6 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from isthmus.config.models import CellsOptions
+from isthmus.config.notes import notes_of
 from isthmus.report import text
 from isthmus.report.charts import heat_map, histogram, stacked_bars
 from isthmus.report.colours import CELL, NUCLEUS
@@ -74,6 +76,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "script": Markup((TEMPLATES / "script.js").read_text(encoding="utf-8")),
         "outline_colours": {"nuclei": NUCLEUS, "cells": CELL},
         "summary": summary(run),
+        "notes": notes_of(CellsOptions.model_validate(run.plan.settings["cells"], strict=False)),
         "samples": [sample_section(run, sample, cohort.colours, max_px) for sample in run.samples],
         "cohort": cohort,
         "use": resources_section(run),

@@ -103,10 +103,12 @@ def _moved(place: Triple, by: Triple) -> Triple:
     return (place[0] + by[0], place[1] + by[1], place[2] + by[2])
 
 
-def _save_histograms(path: Path, **arrays: npt.NDArray[np.int64]) -> None:
+def _save_histograms(
+    path: Path, *, histograms: npt.NDArray[np.int64], brightness: npt.NDArray[np.int64]
+) -> None:
     """Histograms (channels, values) and brightness (channels, shards): the sum of each shard's pixel values."""
     temporary = path.with_name(f"partial.{path.name}")
-    np.savez_compressed(temporary, **arrays)
+    np.savez_compressed(temporary, histograms=histograms, brightness=brightness)
     temporary.replace(path)
 
 
