@@ -94,22 +94,18 @@ def run_blocks(
     """Segment, stitch and quantify an image (c, z, y, x) in blocks of this size."""
     grid = Grid(pixels.shape[1:], block_px)  # type: ignore[arg-type]
     store_image(folder / "image", pixels)
-    _empty(folder / "local", grid, LOCAL_DTYPE)
+    empty_labels(folder / "local", grid, LOCAL_DTYPE)
     job = SegmentJob(folder / "image", folder / "local", grid, method)
     results = {index: segment_block(job, index) for index in range(grid.n_blocks)}
     blocks = {index: BlockRecord.from_bytes(result.record) for index, result in results.items()}
     lookup = stitch(blocks, grid, min_area_px=min_area_px)
     write_lookup(folder / "lookup", lookup.ids, lookup.offsets, lookup.roots)
     for name in ("nuclei", "cells"):
-        _empty(folder / name, grid, label_dtype(lookup.max_id))
-    quantify = QuantifyJob(
-        image=folder / "image",
-        local_labels=folder / "local",
-        lookup=folder / "lookup",
-        nuclei=folder / "nuclei",
-        cells=folder / "cells",
+        empty_labels(folder / name, grid, label_dtype(lookup.max_id))
+    quantify = quantify_job(
+        folder,
+        grid,
         points=points,
-        grid=grid,
         channels=tuple(range(len(pixels)) if channels is None else channels),
         expand_um=expand_um,
         spacing_um=spacing_um,
@@ -141,8 +137,30 @@ def read_labels(path: Path, grid: Grid) -> npt.NDArray[np.int64]:
     return level.read(Region((0, 0, 0), grid.shape)).astype(np.int64)
 
 
-def _empty(path: Path, grid: Grid, dtype: np.dtype[Any]) -> None:
+def empty_labels(path: Path, grid: Grid, dtype: np.dtype[Any]) -> None:
+    """Make a label image of one chunk a block."""
     create_level(path, shape=grid.shape, dtype=dtype, chunk=grid.block_px, shard=grid.block_px)
+
+
+def quantify_job(folder: Path, grid: Grid, **options: Any) -> QuantifyJob:
+    """Pass 2 of what lies in a folder; by default of one channel, without growth and without transcripts."""
+    given: dict[str, Any] = {
+        "image": folder / "image",
+        "points": None,
+        "channels": (0,),
+        "expand_um": 0.0,
+        "spacing_um": (1.0, 1.0, 1.0),
+        "n_features": 0,
+        "min_qv": 20.0,
+    }
+    return QuantifyJob(
+        local_labels=folder / "local",
+        lookup=folder / "lookup",
+        nuclei=folder / "nuclei",
+        cells=folder / "cells",
+        grid=grid,
+        **(given | options),
+    )
 
 
 def count_rows(counts: MergedCounts, ids: npt.NDArray[np.int64]) -> list[list[int]]:

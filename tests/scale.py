@@ -21,7 +21,7 @@ from random import Random
 
 import numpy as np
 import numpy.typing as npt
-from block_store import assert_same_sums
+from block_store import assert_same_sums, empty_labels, quantify_job, store_image
 from tissue import PIXEL_SIZE_UM, GeneratedTissue
 from whole_image import whole_labels
 
@@ -32,7 +32,7 @@ from isthmus.image.ome_zarr import Level, create_level
 from isthmus.image.survey import ChannelSurvey
 from isthmus.packs.journal import Entry, Journal
 from isthmus.packs.runner import run_pack
-from isthmus.quantify.block import QuantifyJob, quantify_block
+from isthmus.quantify.block import quantify_block
 from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
 from isthmus.segment.block import LOCAL_DTYPE, SegmentJob, segment_block
 from isthmus.segment.record import BlockRecord
@@ -52,6 +52,7 @@ class Stored:
     path: Path
     shape: Triple
     method: BasinsMethod
+    spacing_um: tuple[float, float, float] = SPACING_UM
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,23 @@ def store_tissue(folder: Path, side: int, tissue: GeneratedTissue) -> Stored:
     return Stored(folder / "image", shape, BasinsMethod(channel=0, parameters=parameters))
 
 
+def store_volume(
+    folder: Path, pixels: npt.NDArray[np.uint16], spacing_um: tuple[float, float, float], diameter_um: float
+) -> Stored:
+    """Write a volume (z, y, x)."""
+    folder.mkdir(exist_ok=True)
+    store_image(folder / "image", pixels[np.newaxis])
+    survey = ChannelSurvey(np.bincount(pixels.reshape(-1), minlength=65_536))
+    parameters = derive_parameters(
+        BasinsSettings(nucleus_diameter_um=diameter_um), pixel_size_um=spacing_um, survey=survey
+    )
+    shape = pixels.shape[0], pixels.shape[1], pixels.shape[2]
+    return Stored(folder / "image", shape, BasinsMethod(channel=0, parameters=parameters), spacing_um)
+
+
 def whole_nuclei(stored: Stored) -> npt.NDArray[np.uint32]:
     """Final nuclei by the oracle: landscape and instances of the whole image at once."""
-    level = Level.open(stored.path, is_volume=False, has_channels=True)
+    level = Level.open(stored.path, is_volume=stored.shape[0] > 1, has_channels=True)
     pixels = level.read(Region((0, 0, 0), stored.shape)).astype(np.uint16, copy=False)
     labels, _ = whole_labels(
         stored.method.landscape(pixels),
@@ -101,10 +116,10 @@ def whole_nuclei(stored: Stored) -> npt.NDArray[np.uint32]:
     return labels
 
 
-def run_cut(folder: Path, stored: Stored, block_px: int, *, workers: int, packs: int, seed: int) -> Cut:
+def run_cut(folder: Path, stored: Stored, block_px: Triple, *, workers: int, packs: int, seed: int) -> Cut:
     """Segment, stitch and quantify in blocks of this size: packs in any order, blocks of a pack in any order."""
-    grid = Grid(stored.shape, (1, block_px, block_px))
-    _empty(folder / "local", grid, LOCAL_DTYPE)
+    grid = Grid(stored.shape, block_px)
+    empty_labels(folder / "local", grid, LOCAL_DTYPE)
     segment = SegmentJob(stored.path, folder / "local", grid, stored.method)
     options = {"grid": grid, "workers": workers, "packs": packs, "seed": seed}
     first = _run_packs(folder / "segment", partial(segment_block, segment), "isthmus.segment.warm", **options)
@@ -114,20 +129,9 @@ def run_cut(folder: Path, stored: Stored, block_px: int, *, workers: int, packs:
     write_lookup(folder / "lookup", lookup.ids, lookup.offsets, lookup.roots)
     stitch_s = time.process_time() - began
     for name in ("nuclei", "cells"):
-        _empty(folder / name, grid, label_dtype(lookup.max_id))
-    quantify = QuantifyJob(
-        image=stored.path,
-        local_labels=folder / "local",
-        lookup=folder / "lookup",
-        nuclei=folder / "nuclei",
-        cells=folder / "cells",
-        points=None,
-        grid=grid,
-        channels=(0,),
-        expand_um=EXPAND_UM,
-        spacing_um=SPACING_UM,
-        n_features=0,
-        min_qv=20.0,
+        empty_labels(folder / name, grid, label_dtype(lookup.max_id))
+    quantify = quantify_job(
+        folder, grid, image=stored.path, expand_um=EXPAND_UM, spacing_um=stored.spacing_um
     )
     second = _run_packs(
         folder / "quantify", partial(quantify_block, quantify), "isthmus.quantify.warm", **options
@@ -151,14 +155,14 @@ def count_differing(path: Path, wanted: npt.NDArray[np.integer] | Path, shape: T
     """Pixels in which a label image on disk differs from an array or from another on disk; strip by strip."""
     differing = 0
     for top in range(0, shape[1], _STRIP_PX):
-        strip = Region((0, top, 0), (1, min(shape[1], top + _STRIP_PX), shape[2]))
+        strip = Region((0, top, 0), (shape[0], min(shape[1], top + _STRIP_PX), shape[2]))
         expected = _read(wanted, strip) if isinstance(wanted, Path) else wanted[strip.slices]
         differing += int(np.count_nonzero(_read(path, strip) != expected))
     return differing
 
 
 def _read(labels: Path, region: Region) -> npt.NDArray[np.generic]:
-    return Level.open(labels, is_volume=False, has_channels=False).read(region)
+    return Level.open(labels, is_volume=region.shape[0] > 1, has_channels=False).read(region)
 
 
 def _run_packs(
@@ -184,10 +188,6 @@ def _run_packs(
     return {block: (journal.record(entry), entry) for block, entry in entries.items()}
 
 
-def _empty(path: Path, grid: Grid, dtype: np.dtype[np.generic]) -> None:
-    create_level(path, shape=grid.shape, dtype=dtype, chunk=grid.block_px, shard=grid.block_px)
-
-
 def main(words: Sequence[str]) -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -204,10 +204,8 @@ def main(words: Sequence[str]) -> int:
         _say("block  segment  stitch  quantify CPU s  worker MB  instances  nuclei  cells  sums equal")
         cuts: list[Cut] = []
         for number, block_px in enumerate(given.blocks):
-            place = folder / str(block_px)
-            cuts.append(
-                run_cut(place, stored, block_px, workers=given.workers, packs=given.packs, seed=number)
-            )
+            place, block = folder / str(block_px), (1, block_px, block_px)
+            cuts.append(run_cut(place, stored, block, workers=given.workers, packs=given.packs, seed=number))
             _say(_row(block_px, cuts[-1], cuts[0], stored.shape))
         if given.oracle:
             began = time.process_time()

@@ -10,20 +10,18 @@ import pytest
 from block_store import (
     PixelsAreLandscape,
     assert_same_sums,
+    quantify_job,
     run_blocks,
 )
-from scale import MIN_AREA_PX, Stored, count_differing, run_cut, store_tissue, whole_nuclei
+from scale import Stored, count_differing, run_cut, store_tissue, store_volume, whole_nuclei
 from tissue import GeneratedTissue
-from whole_image import whole_labels
 
 from isthmus.blocks.arrays import arrays_from_bytes
-from isthmus.blocks.grid import Grid, Region
+from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.blocks.lookup import write_lookup
 from isthmus.image.affine import Affine
 from isthmus.image.ome_zarr import Level, create_level
-from isthmus.image.survey import ChannelSurvey
-from isthmus.quantify.block import QuantifyJob, quantify_block
-from isthmus.segment.basins import BasinsMethod, BasinsSettings, derive_parameters
+from isthmus.quantify.block import quantify_block
 from isthmus.segment.block import LOCAL_DTYPE, SegmentJob, segment_block
 from isthmus.segment.record import BlockRecord
 from isthmus.segment.stitch import label_dtype, stitch
@@ -33,9 +31,13 @@ from isthmus.tables.shape import centroid_um
 VOLUME = Path(__file__).resolve().parents[3] / "shared" / "data" / "plantseg_nuclei3d" / "1136_mini.h5"
 
 
-def _compare(folder: Path, stored: Stored, cuts: list[tuple[int, int, int]]) -> None:
-    """Of (block edge, workers, packs): nuclei are those of the whole image, cells and sums those of the first cut."""
+def _compare(folder: Path, stored: Stored, cuts: list[tuple[Triple, int, int]]) -> None:
+    """Of (block, workers, packs): nuclei are those of the whole image, cells and sums those of the first cut.
+
+    Packs, and blocks of a pack, come in another order each time.
+    """
     wanted = whole_nuclei(stored)
+    assert wanted.max() > 5
     done = []
     for number, (block_px, workers, packs) in enumerate(cuts):
         cut = run_cut(folder / str(number), stored, block_px, workers=workers, packs=packs, seed=number)
@@ -46,22 +48,43 @@ def _compare(folder: Path, stored: Stored, cuts: list[tuple[int, int, int]]) -> 
         assert_same_sums(cut.sums, done[0].sums)
 
 
+def _planes(*cuts: tuple[int, int, int]) -> list[tuple[Triple, int, int]]:
+    return [((1, edge, edge), workers, packs) for edge, workers, packs in cuts]
+
+
 @pytest.mark.slow
 def test_any_block_size_and_number_of_workers_packs_and_order(tmp_path: Path) -> None:
     stored = store_tissue(tmp_path, 1100, GeneratedTissue(seed=2))
     cuts = [(4096, 1, 1), (64, 2, 2), (100, 3, 1), (256, 4, 3), (333, 1, 1), (512, 2, 1), (1024, 2, 1)]
-    _compare(tmp_path, stored, cuts)
+    _compare(tmp_path, stored, _planes(*cuts))
 
 
 @pytest.mark.slow
 def test_8192_pixels_a_side(tmp_path: Path) -> None:
     stored = store_tissue(tmp_path, 8192, GeneratedTissue(seed=1))
-    _compare(tmp_path, stored, [(512, 2, 3), (1000, 2, 1), (4096, 1, 2)])
+    _compare(tmp_path, stored, _planes((512, 2, 3), (1000, 2, 1), (4096, 1, 2)))
+
+
+def _generated_volume(folder: Path) -> Stored:
+    pixels = GeneratedTissue(seed=3, is_volume=True).pixels(Region((0, 0, 0), (40, 90, 80)))
+    return store_volume(folder, pixels, (1.0, 0.5, 0.5), 8.0)
 
 
 def test_generated_tissue_in_three_dimensions(tmp_path: Path) -> None:
-    pixels = GeneratedTissue(seed=3, is_volume=True).pixels(Region((0, 0, 0), (40, 90, 80)))[np.newaxis]
-    _compare_volume(tmp_path, pixels, (1.0, 0.5, 0.5), [(16, 32, 64), (7, 45, 33)], diameter_um=8.0)
+    cuts = [((40, 90, 80), 1, 1), ((16, 32, 64), 2, 1)]
+    _compare(tmp_path, _generated_volume(tmp_path), cuts)
+
+
+@pytest.mark.slow
+def test_a_volume_with_any_number_of_workers_and_packs_in_any_order(tmp_path: Path) -> None:
+    cuts = [
+        ((40, 90, 80), 1, 1),
+        ((16, 32, 64), 1, 3),
+        ((16, 32, 32), 2, 2),
+        ((7, 45, 33), 3, 1),
+        ((40, 20, 80), 4, 2),
+    ]
+    _compare(tmp_path, _generated_volume(tmp_path), cuts)
 
 
 @pytest.mark.slow
@@ -69,34 +92,10 @@ def test_a_real_volume(tmp_path: Path) -> None:
     if not VOLUME.exists():
         pytest.skip("the volume is not here")
     with h5py.File(VOLUME, mode="r") as file:
-        pixels = file["raw"][:].astype(np.uint16)[np.newaxis]
-    _compare_volume(
-        tmp_path,
-        pixels,
-        (0.28371839, 0.12756972, 0.12756972),
-        [(32, 64, 64), (13, 29, 100), (100, 40, 37)],
-        diameter_um=4.0,
-    )
-
-
-def _compare_volume(folder, pixels, spacing_um, cuts, *, diameter_um):
-    survey = ChannelSurvey(np.bincount(pixels.reshape(-1), minlength=65_536))
-    parameters = derive_parameters(
-        BasinsSettings(nucleus_diameter_um=diameter_um), pixel_size_um=spacing_um, survey=survey
-    )
-    method = BasinsMethod(channel=0, parameters=parameters)
-    wanted, _ = whole_labels(
-        method.landscape(pixels[0]), radius_px=method.merge_radius_px, min_area_px=MIN_AREA_PX
-    )
-    assert wanted.max() > 5
-    options = {"method": method, "min_area_px": MIN_AREA_PX, "expand_um": 1.0, "spacing_um": spacing_um}
-    whole = run_blocks(folder / "whole", pixels, pixels.shape[1:], **options)
-    assert np.array_equal(whole.nuclei, wanted)
-    for block_px in cuts:
-        cut = run_blocks(folder / str(block_px), pixels, block_px, **options)
-        assert np.array_equal(cut.nuclei, wanted), block_px
-        assert np.array_equal(cut.cells, whole.cells), block_px
-        assert_same_sums(cut.sums, whole.sums)
+        pixels = file["raw"][:].astype(np.uint16)
+    stored = store_volume(tmp_path, pixels, (0.28371839, 0.12756972, 0.12756972), 4.0)
+    cuts = [(stored.shape, 1, 1), ((32, 64, 64), 2, 3), ((13, 29, 100), 4, 1), ((100, 40, 37), 3, 2)]
+    _compare(tmp_path, stored, cuts)
 
 
 def test_more_instances_than_16_bits_hold_are_written(tmp_path: Path) -> None:
@@ -158,20 +157,7 @@ def test_an_image_of_more_than_two_to_the_31_pixels(tmp_path: Path) -> None:
     assert lookup.roots.tolist() == peaks
     assert peaks[-1] == SIDE * SIDE - 1 > 2**31
     write_lookup(tmp_path / "lookup", lookup.ids, lookup.offsets, lookup.roots)
-    quantify = QuantifyJob(
-        image=tmp_path / "image",
-        local_labels=tmp_path / "local",
-        lookup=tmp_path / "lookup",
-        nuclei=tmp_path / "nuclei",
-        cells=tmp_path / "cells",
-        points=None,
-        grid=grid,
-        channels=(0,),
-        expand_um=0.0,
-        spacing_um=(1.0, 1.0, 1.0),
-        n_features=0,
-        min_qv=20.0,
-    )
+    quantify = quantify_job(tmp_path, grid)
     sums = merge_sums([arrays_from_bytes(quantify_block(quantify, block).record) for block in blocks])
     assert sums.ids.tolist() == [1, 2, 3, 4, 5]
     in_order = sorted(SQUARES, key=lambda name: SQUARES[name])
