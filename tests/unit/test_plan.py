@@ -16,7 +16,7 @@ from isthmus.image.source import ImageHeader
 from isthmus.plan.cost import default_packs, predict
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import SampleInput, block_shape, make_plan, window_of
-from isthmus.plan.model import RunPlan, read_plan, run_of, write_plan
+from isthmus.plan.model import RunPlan, read_plan, write_plan
 from isthmus.plan.paths import pack_names, pack_number
 
 
@@ -52,10 +52,6 @@ def test_a_plan_comes_back_from_its_file(tmp_path):
     plan = _plan()
     write_plan(plan, tmp_path / "results" / "plan.json")
     assert read_plan(tmp_path / "results" / "plan.json") == plan
-    again, paths, sample = run_of(tmp_path / "results", "a")
-    assert again == plan
-    assert paths.root == tmp_path / "results"
-    assert sample.work == tmp_path / "results" / "work" / "a"
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["plan.json"]
 
 

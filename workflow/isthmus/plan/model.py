@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from isthmus.blocks.grid import Grid, Region, Triple, pack_blocks
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
-from isthmus.plan.paths import RunPaths, SamplePaths, pack_names, pack_number
+from isthmus.plan.paths import pack_names, pack_number
 
 PLAN_VERSION: Literal[1] = 1
 
@@ -143,9 +143,3 @@ def read_plan(path: Path) -> RunPlan:
             found=f"the plan is damaged or of another version ({str(error).splitlines()[0]})",
             do="delete it and run again: it is made anew and finished work is kept",
         ) from None
-
-
-def run_of(results: Path, sample: str = "") -> tuple[RunPlan, RunPaths, SamplePaths]:
-    """Plan and paths of a results folder, as a job needs them."""
-    paths = RunPaths(results.resolve())
-    return read_plan(paths.plan), paths, paths.sample(sample)

@@ -27,6 +27,42 @@ def cell_index(sample: str, sums: CellSums) -> pd.Index:
     return pd.Index([f"{sample}-{i}" for i in sums.ids.tolist()], name="cell", dtype=object)
 
 
+def _describe(
+    sums: CellSums,
+    counts: CountTables | None,
+    *,
+    sample: str,
+    affine: Affine,
+    z_step_um: float,
+    is_volume: bool,
+    columns: Mapping[str, str],
+) -> pd.DataFrame:
+    """The obs of a sample: names, sizes, axes, numbers of transcripts, flags, columns of the sample sheet."""
+    whole = sums.shape.sum(axis=1)
+    voxel = affine.pixel_area_um2 * (z_step_um if is_volume else 1.0)
+    size = "volume_um3" if is_volume else "area_um2"
+    obs = pd.DataFrame(
+        {"instance_id": sums.ids, "region": "cells", "sample": sample}, index=cell_index(sample, sums)
+    )
+    obs[size] = whole[:, 0] * voxel
+    obs[f"nucleus_{size}"] = sums.shape[:, 0, 0] * voxel
+    spacing_yx = affine.pixel_size_um
+    axes = ellipsoid(whole, (z_step_um, *spacing_yx)) if is_volume else ellipse(whole, spacing_yx)
+    for name, values in axes.items():
+        obs[name] = values
+    obs["n_counts"] = np.asarray(counts.counts.sum(axis=1)).reshape(-1) if counts else np.int64(0)
+    obs["n_counts"] = obs["n_counts"].astype(np.int64)
+    if counts:
+        obs["n_low_quality"] = counts.n_low_quality
+    obs["touches_seam"] = sums.flags[:, 0]
+    obs["touches_edge"] = sums.flags[:, 1]
+    for name, value in columns.items():
+        obs[name] = value
+    for name in ("region", "sample", *columns):
+        obs[name] = obs[name].astype("category")
+    return obs
+
+
 def make_table(
     sums: CellSums,
     counts: CountTables | None,
@@ -59,37 +95,23 @@ def make_table(
     backgrounds
         Background of each measured channel.
     """
-    index = cell_index(sample, sums)
-    whole = sums.shape.sum(axis=1)
-    voxel = affine.pixel_area_um2 * (z_step_um if is_volume else 1.0)
-    size = "volume_um3" if is_volume else "area_um2"
-    obs = pd.DataFrame({"instance_id": sums.ids, "region": "cells", "sample": sample}, index=index)
-    obs[size] = whole[:, 0] * voxel
-    obs[f"nucleus_{size}"] = sums.shape[:, 0, 0] * voxel
-    axes = (
-        ellipsoid(whole, (z_step_um, *affine.pixel_size_um))
-        if is_volume
-        else ellipse(whole, affine.pixel_size_um)
+    obs = _describe(
+        sums,
+        counts,
+        sample=sample,
+        affine=affine,
+        z_step_um=z_step_um,
+        is_volume=is_volume,
+        columns=columns,
     )
-    for name, values in axes.items():
-        obs[name] = values
-    obs["n_counts"] = np.asarray(counts.counts.sum(axis=1)).reshape(-1) if counts else np.int64(0)
-    obs["n_counts"] = obs["n_counts"].astype(np.int64)
-    if counts:
-        obs["n_low_quality"] = counts.n_low_quality
-    obs["touches_seam"] = sums.flags[:, 0]
-    obs["touches_edge"] = sums.flags[:, 1]
-    for name, value in columns.items():
-        obs[name] = value
-    for name in ("region", "sample", *columns):
-        obs[name] = obs[name].astype("category")
+    index = obs.index
     intensity = intensity_columns(
         sums, channels, index, completed=completed, measures=measures, backgrounds=backgrounds
     )
     genes = counts.genes if counts else list(intensity.columns)
     matrix = counts.counts if counts else csr_matrix(np.nan_to_num(intensity.to_numpy(np.float64)))
     table = AnnData(X=matrix, obs=obs, var=pd.DataFrame(index=pd.Index(genes, dtype=object)))
-    table.obsm["spatial"] = centroid_um(whole, affine, z_step_um, is_volume=is_volume)
+    table.obsm["spatial"] = centroid_um(sums.shape.sum(axis=1), affine, z_step_um, is_volume=is_volume)
     table.obsm["intensity"] = intensity
     table.obsm["shape"] = shape_columns(
         sums, completed, index, affine=affine, z_step_um=z_step_um, is_volume=is_volume
