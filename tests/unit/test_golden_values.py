@@ -34,7 +34,7 @@ N_GENES = 7
 MEASURES = Measures((50.0, 97.5), texture=True)
 
 GOLDEN = {
-    "survey_image": (1, "1cc5270937fc008b"),
+    "survey_image": (2, "1cc5270937fc008b"),
     "segment_pack": (5, "fe750b161e94dcbb"),
     "stitch_labels": (3, "bcfd84c4fb300b58"),
     "quantify_pack": (6, "05c50826e19913f3"),
