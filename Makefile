@@ -61,7 +61,7 @@ lock: setup  ## solve the dependencies anew: envs/requirements.txt, installer.tx
 	for name in blocks sopa; do $(LOCK) --custom-compile-command "make lock" envs/bench-$$name.in -o envs/bench-$$name.txt; done
 	python envs/conda.py
 
-bench: setup  ## Isthmus and its peers side by side, docs/benchmarks.md; BENCH=--quick tries it on small images
+bench: setup  ## Isthmus and its peers side by side, docs/benchmarks.md; BENCH=--quick: small images, BENCH="--only memory": some rows
 	envs/bench.sh
 	PYTHONPATH=tests python -P -m bench $(BENCH)
 

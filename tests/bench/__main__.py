@@ -53,9 +53,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _write_page(results: dict[str, Any], sizes: Sizes, asked: argparse.Namespace) -> None:
-    """The page in docs/ is of whole runs on large images only."""
-    whole = not asked.quick and "whole" in results.get("about", {})
-    folder = ROOT / "docs" if whole else CACHE / ("quick" if asked.quick else "part")
+    """The page in docs/ is of large images: of a run that ended, or of what there is where the page is asked for."""
+    is_shown = not asked.quick and (asked.page or "whole" in results.get("about", {}))
+    folder = ROOT / "docs" if is_shown else CACHE / ("quick" if asked.quick else "part")
     page.write(folder, results, sizes)
     if asked.only:
         _say(about.measured_now(results, sizes))
@@ -87,8 +87,9 @@ def _note(noted: dict[str, Any], only: str, *, ended: bool, minutes: float) -> N
     date = datetime.now(UTC).date().isoformat()
     if only:
         noted.setdefault("parts", {})[only] = date
-    elif ended:
-        noted["whole"] = {"date": date, "minutes": round(minutes, 1)}
+    else:
+        noted.pop("unfinished", None)
+        noted["whole" if ended else "unfinished"] = {"date": date, "minutes": round(minutes, 1)}
 
 
 def _say(line: str) -> None:

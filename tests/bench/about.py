@@ -19,9 +19,11 @@ def about(results: dict[str, Any], f: Figures) -> dict[str, str]:
     """What the head of the page says of how the numbers came about."""
     noted, load = results.get("about", {}), f.load()
     options = ["--quick"] if noted.get("quick") else []
-    whole, said = noted.get("whole"), []
-    if whole:
-        said.append(f"on {whole['date']} by {_command(options)} in {whole['minutes']:g} minutes")
+    said = [
+        f"on {run['date']} by {_command(options)}{end} {run['minutes']:g} minutes"
+        for name, end in (("whole", " in"), ("unfinished", ", which was stopped after"))
+        if (run := noted.get(name))
+    ]
     said += [
         f"rows that contain *{only}* on {date} by {_command([*options, f'--only {only}'])}"
         for only, date in noted.get("parts", {}).items()

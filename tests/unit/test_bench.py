@@ -178,6 +178,12 @@ def test_the_page_says_where_its_numbers_come_from(tmp_path):
     assert about.measured_now(results, QUICK).count("\n") == 4  # head, line, and the two figures of that row
 
 
+def test_the_page_of_a_run_that_was_stopped_says_so(tmp_path):
+    page.write(tmp_path, {"about": {"unfinished": {"date": "2026-01-02", "minutes": 3.0}}}, QUICK)
+    text = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    assert "Measured on 2026-01-02 by `make bench`, which was stopped after 3 minutes" in text
+
+
 def test_speed_in_memory_counts_the_parts_that_were_asked_for():
     parts = {
         "landscape": 1.0,
