@@ -13,11 +13,12 @@ from isthmus.config.models import Settings
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
-from isthmus.plan.cost import default_packs, predict
+from isthmus.plan.layout import block_shape
 from isthmus.plan.machine import Machine
-from isthmus.plan.make import SampleInput, block_shape, make_plan, window_of
+from isthmus.plan.make import SampleInput, make_plan, window_of
 from isthmus.plan.model import RunPlan, read_plan, write_plan
 from isthmus.plan.paths import pack_names, pack_number
+from isthmus.plan.predict import predict
 
 
 def _settings(**execution):
@@ -84,7 +85,7 @@ def _without(name):
         lambda text: "",
         lambda text: text[: len(text) // 2],
         lambda text: "[]",
-        lambda text: text.replace('"version": 1', '"version": 2'),
+        lambda text: text.replace('"version": 2', '"version": 1'),
         lambda text: text.replace('"packs": 1', '"packs": "many"'),
         lambda text: text.replace('"packs": 1', '"packs": 1, "unknown": 2'),
         _without("samples"),
@@ -230,14 +231,8 @@ def test_a_larger_image_needs_more(tmp_path):
 
 
 def test_memory_of_a_worker_does_not_grow_with_the_image():
-    rules = [_plan(header=_header((2, 1, n, n))).rules for n in (8_000, 80_000)]
+    rules = [_plan(header=_header((2, 1, n, n))).rules for n in (8_000, 30_000)]
     assert rules[0]["segment_pack"].memory_mb == rules[1]["segment_pack"].memory_mb
-
-
-@pytest.mark.parametrize(("pixels", "packs"), [(10**6, 1), (10**11, 7), (10**12, 70)])
-def test_packs_grow_with_the_image(pixels, packs):
-    assert default_packs(pixels, 10**6, Machine(cores=4)) == packs
-    assert default_packs(pixels, 3, Machine(cores=4)) == min(packs, 3)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +250,6 @@ def test_a_machine_that_cannot_be_is_refused(wrong):
 
 
 def test_a_run_without_samples_needs_no_jobs():
-    rules = predict({}, Machine())
+    rules = predict({}, _settings(), Machine())
     assert rules["segment_pack"].jobs == 0
     assert isinstance(RunPlan.model_validate(_plan().model_dump()), RunPlan)

@@ -11,7 +11,7 @@ from isthmus.blocks.grid import Region
 from isthmus.report import text
 from isthmus.report.charts import Threshold, heat_map, histogram
 from isthmus.report.colours import PALETTE, UNASSIGNED_COLOUR, colours_of, diverging
-from isthmus.report.pixels import edges_of, outline_path, painted, tone_mapped
+from isthmus.report.pixels import edges_of, outline_path, painted, picture, tone_mapped
 from isthmus.report.windows import choose_windows
 
 
@@ -107,6 +107,11 @@ def test_tone_mapping_keeps_order_and_clips():
     values = tone_mapped(np.array([[0, 10, 20, 500]]), 10, 100)
     assert values[0, 0] == values[0, 1] == 0
     assert 0 < values[0, 2] < values[0, 3] == 1
+
+
+def test_pictures_of_nothing_but_noise_are_written():
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    assert picture(noise).startswith("data:image/jpeg;base64,")
 
 
 def test_painted_pictures_are_transparent_where_nothing_is():

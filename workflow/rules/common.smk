@@ -6,6 +6,7 @@ from isthmus.errors import UserError
 from isthmus.launch.overrides import from_snakemake
 from isthmus.launch.published import note_published
 from isthmus.launch.run import Run
+from isthmus.launch.site import machine_of_resources
 from isthmus.launch.tidy import tidy
 
 try:
@@ -15,6 +16,7 @@ try:
         overrides=from_snakemake(workflow.config_settings.config),
         is_head=workflow.is_main_process,
         cores=workflow._cores,
+        machine=machine_of_resources(workflow.resource_settings.default_resources),
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None

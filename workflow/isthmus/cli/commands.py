@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from isthmus.cli.plan_text import plan_lines, plan_table
 from isthmus.config.notes import notes_of
 from isthmus.errors import EXIT_FINE, EXIT_USER, UserError, did_you_mean, n_of
 from isthmus.launch.overrides import parse_overrides
 from isthmus.launch.run import Run
-from isthmus.plan.model import RunPlan, read_plan
+from isthmus.plan.limits import check_limits
+from isthmus.plan.model import read_plan, write_plan
 from isthmus.plan.paths import RunPaths
 
 
@@ -41,15 +42,23 @@ def check(given: argparse.Namespace) -> int:
 
 
 def plan(given: argparse.Namespace) -> int:
-    """Print what a run will take."""
-    run = _run_of(given)
-    Console().print(_plan_table(run.plan))
-    for name, sample in run.plan.samples.items():
-        _say(
-            f"{name}: {n_of(sample.grid.n_blocks, 'block')} of {' x '.join(map(str, sample.block_px))} pixels "
-            f"in {n_of(sample.packs, 'pack')}"
-        )
-    return EXIT_FINE
+    """Print what a run will take, and write it to the results folder unless a run has begun there."""
+    from isthmus.launch.site import machine_of_profile, machine_of_site
+
+    profile = _profile(given.profile)
+    machine = machine_of_site(given.site) if given.site else machine_of_profile(profile)
+    run = Run.from_files(
+        [given.config], overrides=parse_overrides(given.set), cores=given.cores, machine=machine
+    )
+    Console().print(plan_table(run.plan))
+    for line in plan_lines(run.plan):
+        _say(line)
+    if run.has_begun:
+        _say(f"not written: a run has begun in {run.paths.root}, which keeps its own plan")
+    else:
+        write_plan(run.plan, run.paths.plan)
+        _say(f"written: {run.paths.plan}")
+    return EXIT_USER if check_limits(run.plan) else EXIT_FINE
 
 
 def run(given: argparse.Namespace) -> int:
@@ -128,34 +137,6 @@ def _profile(name: str) -> Path:
     if (folder / "config.yaml").is_file():
         return folder.resolve()
     raise UserError(where="--profile", found=f"there is no profile '{name}'", do=did_you_mean(name, ours))
-
-
-def _plan_table(made: RunPlan) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("rule", "jobs", "workers", "memory MB", "minutes", "core-hours", "files"):
-        table.add_column(title, justify="left" if title == "rule" else "right")
-    for name, rule in made.rules.items():
-        table.add_row(
-            name,
-            str(rule.jobs),
-            str(rule.workers),
-            str(rule.memory_mb),
-            str(rule.minutes),
-            f"{rule.core_hours:.3f}",
-            str(rule.files),
-        )
-    total = made.rules.values()
-    table.add_section()
-    table.add_row(
-        "total",
-        str(sum(r.jobs for r in total)),
-        "",
-        str(max(r.memory_mb for r in total)),
-        "",
-        f"{sum(r.core_hours for r in total):.3f}",
-        str(sum(r.files for r in total)),
-    )
-    return table
 
 
 def _say(line: str) -> None:

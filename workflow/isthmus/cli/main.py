@@ -97,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="account that jobs on Slurm are billed to (default: the profile's, or Slurm's own)",
     )
+    plan.add_argument(
+        "--site", help="machine to plan for: a name in resources/sites/, or a path (default: this one)"
+    )
     run.epilog = "arguments after -- go to Snakemake, for example: isthmus run CONFIG.yaml -- --dry-run"
     status = commands.add_parser("status", help="how far a run is, and its last error")
     status.add_argument("results", type=Path, metavar="RESULTS", help="results folder of the run")

@@ -154,8 +154,11 @@ class QuantificationOptions(Section):
 class ExecutionOptions(Section):
     """How the work is cut; changes speed and memory only, never a result."""
 
-    block_px: int | Annotated[tuple[int, int, int], Strict(False)] = option(
-        1024, "Edge of a block: one number, or z, y, x. Powers of two, y and x at least 256.", unit="px"
+    block_px: int | Annotated[tuple[int, int, int], Strict(False)] | None = option(
+        None,
+        "Edge of a block: one number, or z, y, x. Powers of two, y and x at least 256. Null lets the plan decide: 1024,"
+        " in planes of more than 1024 such blocks 2048 or 4096, in volumes 64, 512, 512.",
+        unit="px",
     )
     packs: int | None = option(
         None,
@@ -181,7 +184,9 @@ class ExecutionOptions(Section):
 
     @field_validator("block_px")
     @classmethod
-    def _powers_of_two(cls, value: int | tuple[int, int, int]) -> int | tuple[int, int, int]:
+    def _powers_of_two(cls, value: int | tuple[int, int, int] | None) -> int | tuple[int, int, int] | None:
+        if value is None:
+            return None
         z, y, x = value if isinstance(value, tuple) else (1, value, value)
         if min(y, x) < MIN_BLOCK_PX or z < 1 or any(n & (n - 1) for n in (z, y, x)):
             raise ValueError("must be a power of two of at least 256 (256, 512, 1024, ...); z may be smaller")

@@ -29,6 +29,7 @@ from isthmus.launch.published import note_published
 from isthmus.launch.recover import recover
 from isthmus.launch.repair import Damage, find_outdated, jobs_made_again, repair
 from isthmus.launch.run import Run
+from isthmus.launch.site import machine_of_profile
 from isthmus.launch.tidy import tidy
 from isthmus.packs.tied import tie_to_parent
 from isthmus.plan.news import NewsReader
@@ -55,7 +56,12 @@ class Request:
 
 def execute(request: Request) -> int:
     """Run the workflow; returns the exit code."""
-    run = Run.from_files([request.config], overrides=request.overrides, cores=request.cores)
+    run = Run.from_files(
+        [request.config],
+        overrides=request.overrides,
+        cores=request.cores,
+        machine=machine_of_profile(request.profile),
+    )
     check_run(run)
     if _only_looks(request.arguments):
         outdated = [_seen(path) for path in find_outdated(run.plan, run.paths)]

@@ -60,6 +60,12 @@ class Head:
             aside.unlink()
         return True
 
+    def is_above(self) -> bool:
+        """Whether the folder is held by a living process that started this one."""
+        other = self._read()
+        me = psutil.Process()
+        return other is not None and other.get("pid") != me.pid and _alive(other) and _is_above(other, me)
+
     def release(self) -> None:
         """Give the folder back, if this process holds it."""
         if self.is_held_here():

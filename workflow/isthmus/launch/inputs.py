@@ -6,6 +6,7 @@ from isthmus.config.models import Settings
 from isthmus.config.samples import Sample, read_samples
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.source import ImagePart, SampleParts
+from isthmus.launch.sizes import borders_of, count_transcripts
 from isthmus.plan.identity import files_digest
 from isthmus.plan.make import SampleInput
 from isthmus.readers.registry import read_sample
@@ -23,7 +24,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
             _check_channels(settings, parts.image, sample)
             _check_labels(settings, parts, sample)
             _check_transcripts(settings, parts, sample)
-            found[sample.sample] = _describe(sample, parts)
+            found[sample.sample] = _describe(settings, sample, parts)
         except UserErrors as error:
             faults.extend(error.errors)
         except UserError as error:
@@ -38,7 +39,7 @@ def reference_digest(settings: Settings) -> str | None:
     return files_digest([path]) if path else None
 
 
-def _describe(sample: Sample, parts: SampleParts) -> SampleInput:
+def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleInput:
     inputs = {"image": files_digest(parts.image.files)}
     if parts.points is not None:
         inputs["transcripts"] = files_digest(parts.points.files)
@@ -53,6 +54,8 @@ def _describe(sample: Sample, parts: SampleParts) -> SampleInput:
         notes=parts.notes,
         tested_on_real_files=parts.tested_on_real_files,
         n_vendor_cells=parts.n_vendor_cells,
+        borders=borders_of(settings, parts.image.header),
+        n_transcripts=count_transcripts(parts.points) if parts.points is not None else None,
     )
 
 

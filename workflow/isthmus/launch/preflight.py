@@ -10,6 +10,7 @@ from pathlib import Path
 from isthmus.errors import UserError, raise_all
 from isthmus.launch.profile import Profile
 from isthmus.launch.run import Run
+from isthmus.plan.limits import check_limits
 from isthmus.slurm.accounts import check_account, check_partition, check_qos
 from isthmus.slurm.commands import NotAnswering, ask
 
@@ -19,6 +20,9 @@ _COMMANDS = ("sbatch", "squeue", "scancel")
 def preflight(run: Run, profile: Profile, *, account: str = "") -> None:
     """Raise every fault of the place: room for files, and on Slurm its commands, account, partitions and QOS."""
     faults = list(_faults_of_room(run.paths.root, sum(rule.files for rule in run.plan.rules.values())))
+    faults += [
+        UserError(where=broken.limit, found=broken.found, do=broken.do) for broken in check_limits(run.plan)
+    ]
     if profile.on_slurm:
         faults += _faults_of_slurm(profile, account)
     raise_all(faults)

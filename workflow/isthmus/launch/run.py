@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,27 @@ from isthmus.errors import UserError
 from isthmus.launch.head import Head
 from isthmus.launch.inputs import gather_inputs, reference_digest
 from isthmus.launch.jobs import IN_PACKS
+from isthmus.launch.sizes import this_machine
+from isthmus.plan.limits import memory_to_ask, minutes_to_ask
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import make_plan
 from isthmus.plan.model import RunPlan, read_plan, write_plan
 from isthmus.plan.paths import RunPaths, pack_names
 
-_ROOM_IN_TIME = 4
-_SHORTEST_MIN = 10
-
 
 class Run:
     """A run. The head makes its plan when it is first asked for; a job's process reads what the head wrote."""
 
-    def __init__(self, settings: Settings, *, is_head: bool, cores: int | None) -> None:
+    def __init__(
+        self, settings: Settings, *, is_head: bool, cores: int | None, machine: Machine | None = None
+    ) -> None:
         if settings.results is None:  # pragma: no cover - the loader fills it in
             raise ValueError("results is not set")
         self.settings = settings
         self.paths = RunPaths(settings.results)
         self._is_head = is_head
-        self._cores = cores or os.cpu_count() or 1
+        self._cores = cores
+        self._machine = machine
 
     @classmethod
     def from_files(
@@ -42,6 +44,7 @@ class Run:
         overrides: Mapping[str, Any],
         is_head: bool = True,
         cores: int | None = None,
+        machine: Machine | None = None,
         cwd: Path | None = None,
     ) -> Run:
         """Read the configuration.
@@ -53,23 +56,43 @@ class Run:
         is_head
             False in a job: the plan is read, never made.
         cores
-            Cores that one job may use; None for all of this machine.
+            Cores of this machine that one job may use; None for all.
+        machine
+            What the run is for; None for this machine.
         """
         settings = load_settings([Path(file) for file in files], overrides, cwd)
-        return cls(settings, is_head=is_head, cores=cores)
+        return cls(settings, is_head=is_head, cores=cores, machine=machine)
 
     @cached_property
     def plan(self) -> RunPlan:
         """The plan."""
         if not self._is_head:
             return read_plan(self.paths.plan)
+        previous = self._previous()
+        machine = self._planned_for(previous)
+        if previous and not self.has_begun and previous.machine != machine:
+            previous = None  # a plan of which nothing has begun binds only the machine that it was made for
         return make_plan(
             self.settings.model_dump(mode="json"),
             gather_inputs(self.settings),
             reference=reference_digest(self.settings),
-            machine=Machine(cores=self.settings.execution.workers or self._cores),
-            previous=self._previous(),
+            machine=machine,
+            previous=previous,
         )
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a job of an earlier run has started in the results folder."""
+        return self.paths.jobs.exists()
+
+    def _planned_for(self, previous: RunPlan | None) -> Machine:
+        """The machine that is named; below a head that has just made the plan, the plan's; else this one."""
+        machine = self._machine
+        if machine is None:
+            under_head = previous is not None and Head(self.paths.work).is_above()
+            machine = previous.machine if previous and under_head else this_machine(self._cores)
+        workers = self.settings.execution.workers
+        return machine if workers is None else replace(machine, cores=workers)
 
     def _previous(self) -> RunPlan | None:
         """The plan of an earlier run in this folder; a damaged one counts as none."""
@@ -109,12 +132,12 @@ class Run:
 
     def memory_mb(self, rule: str, attempt: int) -> int:
         """Memory to ask for: more at each attempt, but for packs, whose next attempt uses fewer workers instead."""
-        memory_mb = self.plan.rules[rule].memory_mb
+        memory_mb = memory_to_ask(self.plan.rules[rule], self.plan.machine, rule)
         return memory_mb if rule in IN_PACKS else memory_mb * attempt
 
     def minutes(self, rule: str, attempt: int) -> int:
         """Time to ask for."""
-        return max(_SHORTEST_MIN, self.plan.rules[rule].minutes * _ROOM_IN_TIME) * attempt
+        return minutes_to_ask(self.plan.rules[rule]) * attempt
 
     def workers(self, rule: str) -> int:
         """Processes of one job."""

@@ -1,112 +1,161 @@
-"""What a rule will need, from sizes alone.
+"""The cost model: what one job of each rule takes, as sums of constants times sizes.
 
-The constants are rough, from runs of the demo on two cores; they are to be calibrated with runs of other sizes.
+The constants are fitted to the records of runs (`isthmus.plan.calibrate`) and stand in `constants.yaml` with their
+date. Which sizes each rule goes by stands here.
 """
 
 from __future__ import annotations
 
-from math import ceil
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from isthmus.plan.machine import Machine
-from isthmus.plan.model import Prediction, SamplePlan
+import yaml
 
-_BASE_MB = 350
-_WORKER_MB = 220
-_TABLE_BASE_MB = 700
-_START_S = 4.0
-_PACK_TARGET_S = 1800.0
-_BYTES_PER_PIXEL = {"import_image": 16, "segment_pack": 60, "quantify_pack": 60, "build_pyramid": 24}
-_CPU_S_PER_MPIX = {"import_image": 0.1, "segment_pack": 0.5, "quantify_pack": 0.3, "build_pyramid": 0.1}
+from isthmus.plan.size import Size
+
+CONSTANTS = Path(__file__).with_name("constants.yaml")
+
+POOLED = ("import_image", "segment_pack", "quantify_pack", "build_pyramid")
+"""Rules whose jobs use all cores that they are given; every other rule uses one."""
+IN_PACKS = ("segment_pack", "quantify_pack")
+
+_RUN_MROWS = (1 << 22) / 1e6
+
+CPU: dict[str, tuple[str, ...]] = {
+    "import_image": ("job", "worker", "channel_mpix"),
+    "import_transcripts": ("job", "mrows"),
+    "survey_image": ("job", "channels", "surveyed_mpix"),
+    "segment_pack": ("job", "worker", "blocks", "read_flat", "bins_flat", "read_deep"),
+    "stitch_labels": ("job", "blocks", "kcells"),
+    "quantify_pack": (
+        "job",
+        "worker",
+        "blocks",
+        "grown_flat",
+        "grown_deep",
+        "measured_mpix",
+        "kcells",
+        "mrows",
+    ),
+    "build_pyramid": ("job", "worker", "mpix", "channel_mpix"),
+    "build_table": ("job", "kcells", "channel_kcells", "mrows"),
+    "build_outlines": ("job", "kcells"),
+    "certify_seams": ("job", "windows_flat", "windows_deep", "kcells"),
+    "assess_quality": ("job", "kcells", "mrows"),
+    "integrate_cohort": ("job", "kcells", "mrows"),
+    "analyse": ("job", "kcells", "mrows"),
+    "annotate": ("job", "kcells", "mrows"),
+    "report": ("job", "kcells", "mrows"),
+}
+"""CPU seconds of a sample's jobs of each rule, or of the run's one job, go by these sizes."""
+
+_OF_TABLES = ("assess_quality", "integrate_cohort", "analyse", "annotate", "report")
+
+FIXED_MB: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(POOLED, ("job",)),
+    "import_transcripts": ("job", "run_mrows"),
+    "survey_image": ("job", "channels", "surveyed_mpix"),
+    "stitch_labels": ("job", "kcells"),
+    "build_table": ("job", "kcells", "channel_kcells", "mrows"),
+    "build_outlines": ("job", "kcells"),
+    "certify_seams": ("job", "window_flat", "window_deep"),
+    **dict.fromkeys(
+        ("assess_quality", "integrate_cohort", "analyse", "annotate", "report"), ("job", "kcells", "mrows")
+    ),
+}
+"""Memory of a job apart from its workers."""
+
+WORKER_MB: dict[str, tuple[str, ...]] = {
+    "import_image": ("worker", "shard_mpix"),
+    "segment_pack": ("worker", "largest_flat", "largest_bins_flat", "largest_deep"),
+    "quantify_pack": ("worker", "largest_grown_flat", "largest_grown_deep", "largest_kcells"),
+    "build_pyramid": ("worker", "halved_mpix"),
+}
+"""Memory of a worker."""
+
+STORAGE_MB: dict[str, tuple[str, ...]] = {
+    "import_image": ("channel_mpix",),
+    "import_transcripts": ("mrows",),
+    "segment_pack": ("mpix", "kcells"),
+    "stitch_labels": ("kcells",),
+    "quantify_pack": ("mpix", "kcells", "measured_kcells", "mrows"),
+    "build_pyramid": ("mpix", "channel_mpix"),
+    "build_table": ("kcells", "measured_kcells", "mrows"),
+    "build_outlines": ("kcells",),
+    "assess_quality": ("kcells", "measured_kcells", "mrows"),
+    **dict.fromkeys(("integrate_cohort", "analyse", "annotate"), ("kcells", "measured_kcells", "mrows")),
+    "report": ("job",),
+}
+"""What a rule leaves on disk."""
+
+KINDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "cpu_s": CPU,
+    "fixed_mb": FIXED_MB,
+    "worker_mb": WORKER_MB,
+    "storage_mb": STORAGE_MB,
+}
 
 
-def default_packs(n_pixels: int, n_blocks: int, machine: Machine) -> int:
-    """Packs that keep a job near half an hour on this machine, one at least."""
-    seconds = n_pixels / 1e6 * _CPU_S_PER_MPIX["segment_pack"] / machine.cores
-    return max(1, min(n_blocks, ceil(seconds / _PACK_TARGET_S)))
+ALL_TERMS = frozenset(name for kind in KINDS.values() for names in kind.values() for name in names)
+"""Names of all sizes."""
 
 
-def predict(samples: dict[str, SamplePlan], machine: Machine) -> dict[str, Prediction]:
-    """Needs of every rule of the run."""
-    pixel_rules = {rule: _predict_pixels(rule, samples, machine) for rule in _CPU_S_PER_MPIX}
-    n = len(samples)
-    with_points = sum(sample.has_points for sample in samples.values())
-    light = {
-        "import_transcripts": _light(with_points, _BASE_MB + 600, 1.0, files=3),
-        "survey_image": _light(n, _BASE_MB, 0.1, files=1),
-        "stitch_labels": _light(n, _BASE_MB, 0.1, files=3),
-        "build_outlines": _light(n, _BASE_MB + 150, 0.2, files=2),
-        "build_table": _light(n, _TABLE_BASE_MB, 0.2, files=3),
-        "certify_seams": _predict_certificate(samples),
-        "assess_quality": _light(n, _TABLE_BASE_MB, 0.3, files=2),
-        "integrate_cohort": _light(1, _TABLE_BASE_MB, 0.3, files=1),
-        "analyse": _light(1, _TABLE_BASE_MB + 300, 1.0, files=2),
-        "annotate": _light(1, _TABLE_BASE_MB, 0.5, files=1),
-        "report": _light(1, _TABLE_BASE_MB, 0.5, files=2),
+def terms(size: Size, *, jobs: int = 1, workers: int = 1) -> dict[str, float]:
+    """Every size by its name; jobs is their number in a sample, workers those of all of them together.
+
+    `flat` are planes, `deep` volumes: a pixel of a volume has three times the neighbours.
+    """
+    flat, deep = float(not size.is_volume), float(size.is_volume)
+    window, windows = size.window_mpix, size.window_mpix * size.windows
+    return {
+        "job": float(jobs),
+        "worker": float(workers),
+        "blocks": float(size.blocks),
+        "channels": float(size.channels),
+        "surveyed_mpix": size.surveyed_mpix,
+        "mpix": size.mpix,
+        "channel_mpix": size.channels * size.mpix,
+        "measured_mpix": size.measured * size.mpix,
+        "read_flat": flat * size.read,
+        "bins_flat": flat * size.bins,
+        "read_deep": deep * size.read,
+        "grown_flat": flat * size.grown,
+        "grown_deep": deep * size.grown,
+        "kcells": size.kcells,
+        "channel_kcells": size.channels * size.kcells,
+        "measured_kcells": size.measured * size.kcells,
+        "mrows": size.mrows,
+        "run_mrows": min(size.mrows, _RUN_MROWS),
+        "windows_flat": flat * windows,
+        "windows_deep": deep * windows,
+        "window_flat": flat * window,
+        "window_deep": deep * window,
+        "shard_mpix": size.shard_mpix,
+        "halved_mpix": size.halved_mpix,
+        "largest_flat": flat * size.largest_read,
+        "largest_bins_flat": flat * size.largest_bins,
+        "largest_deep": deep * size.largest_read,
+        "largest_grown_flat": flat * size.largest_grown,
+        "largest_grown_deep": deep * size.largest_grown,
+        "largest_kcells": size.largest_kcells,
     }
-    return pixel_rules | light
 
 
-def _predict_pixels(rule: str, samples: dict[str, SamplePlan], machine: Machine) -> Prediction:
-    jobs = workers = memory = files = 0
-    cpu_s = minutes = 0.0
-    for sample in samples.values():
-        grid, n_channels = sample.grid, sample.shape[0]
-        packs = sample.packs if rule.endswith("_pack") else 1
-        in_pack = ceil(grid.n_blocks / packs)
-        used = min(machine.cores, in_pack)
-        block_mb = (
-            min(1.5 * _pixels(sample.block_px), _pixels(sample.window.shape)) * _BYTES_PER_PIXEL[rule] / 1e6
-        )
-        seconds = _pixels(sample.window.shape) / 1e6 * _CPU_S_PER_MPIX[rule]
-        seconds *= n_channels if rule in ("import_image", "build_pyramid") else 1
-        jobs += packs
-        workers = max(workers, used)
-        memory = max(memory, ceil(_BASE_MB + used * (_WORKER_MB + block_mb)))
-        minutes = max(minutes, (_START_S + seconds / packs / used) / 60)
-        cpu_s += seconds + packs * _START_S
-        files += {
-            "segment_pack": grid.n_blocks + 3 * packs,
-            "quantify_pack": 2 * grid.n_blocks + 3 * packs,
-        }.get(rule, grid.n_blocks)
-    return Prediction(
-        jobs=jobs,
-        workers=workers,
-        memory_mb=memory,
-        minutes=ceil(minutes),
-        core_hours=round(cpu_s / 3600, 4),
-        files=files,
-    )
+@lru_cache(maxsize=1)
+def constants() -> Mapping[str, Any]:
+    """The fitted constants: by kind and rule, a number for each term."""
+    loaded: Mapping[str, Any] = yaml.safe_load(CONSTANTS.read_text(encoding="utf-8"))
+    return loaded
+
+
+def cost(kind: str, rule: str, sizes: Mapping[str, float]) -> float:
+    """CPU seconds or MB of a rule from named sizes; 0 where a rule has no such cost."""
+    factors: Mapping[str, float] = constants()[kind].get(rule, {})
+    return sum(factor * sizes[name] for name, factor in factors.items())
 
 
 def largest_window_read_px(*, is_volume: bool) -> int:
     """Pixels that the certificate reads for a window at most: a volume's borders lie around it on six sides."""
     return 1 << (26 if is_volume else 24)
-
-
-def _predict_certificate(samples: dict[str, SamplePlan]) -> Prediction:
-    """A job a sample; memory is that of the largest read, minutes those of eight windows of half that in volumes."""
-    memory, minutes = _BASE_MB + 400, 0.2
-    for sample in samples.values():
-        shape = sample.window.shape
-        read_px = min(largest_window_read_px(is_volume=shape[0] > 1), _pixels(shape))
-        read_mb = read_px * _BYTES_PER_PIXEL["segment_pack"] / 1e6
-        memory = max(memory, ceil(_BASE_MB + _WORKER_MB + read_mb))
-        if shape[0] > 1:
-            minutes = max(minutes, 4 * read_px / 1e6 * _CPU_S_PER_MPIX["segment_pack"] / 60)
-    return _light(len(samples), memory, minutes, files=1)
-
-
-def _light(jobs: int, memory_mb: int, minutes: float, *, files: int) -> Prediction:
-    return Prediction(
-        jobs=jobs,
-        workers=1,
-        memory_mb=memory_mb,
-        minutes=ceil(minutes),
-        core_hours=round(jobs * minutes / 60, 4),
-        files=files * jobs,
-    )
-
-
-def _pixels(shape: tuple[int, int, int]) -> int:
-    z, y, x = shape
-    return z * y * x

@@ -29,6 +29,8 @@ class Machine:
         Of one user, in the partition of the packs.
     max_files, max_storage_gb
         Of the storage where results lie.
+    job_start_s
+        Wall seconds from a job's start until its step begins, which are billed too: Snakemake's own start.
     gpus
         Devices that one pack job may use.
     light_cores, light_memory_mb, light_max_minutes, light_billed_cores
@@ -47,6 +49,7 @@ class Machine:
     max_jobs_running: int | None = None
     max_files: int | None = None
     max_storage_gb: float | None = None
+    job_start_s: float = 2.0
     gpus: int = 0
     light_cores: int | None = None
     light_memory_mb: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor, prod
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,32 @@ from isthmus import __version__
 from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.errors import UserError
 from isthmus.image.source import ImageHeader
-from isthmus.plan.cost import default_packs, predict
 from isthmus.plan.digests import cohort_digests, sample_digests
+from isthmus.plan.layout import block_shape, check_block
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import RunPlan, SamplePlan
+from isthmus.plan.predict import default_packs, predict
+from isthmus.plan.size import Size, expected_instances
 
-_VOLUME_BLOCK_Z = 64
-_MOST_BLOCK_PIXELS = 1 << 28
-"""Indices within a block and its margin are 32 bits wide; this leaves room for a margin of seven times as many."""
 _DESCRIBING = ("batch", "condition", "image_accession", "omics_accession", "biosample", "extra")
+
+
+@dataclass(frozen=True)
+class Borders:
+    """What a block reads beyond its write region (z, y, x): in pass 1, and in pass 2; and the method's bins."""
+
+    halo_px: Triple = (0, 0, 0)
+    bin_px: Triple = (1, 1, 1)
+    growth_px: Triple = (0, 0, 0)
 
 
 @dataclass(frozen=True)
 class SampleInput:
     """What the head knows of a sample from its row and its files' headers.
 
-    sheet is the row as JSON, inputs the digest of each kind of files (`image`, `transcripts`, `labels`).
+    sheet is the row as JSON, inputs the digest of each kind of files (`image`, `transcripts`, `labels`). n_transcripts
+    is the number of rows, as far as it can be told without reading them; n_images how many images of this header the
+    sample has.
     """
 
     sheet: Mapping[str, Any]
@@ -39,6 +49,9 @@ class SampleInput:
     notes: tuple[str, ...] = ()
     tested_on_real_files: bool = True
     n_vendor_cells: int | None = None
+    borders: Borders = Borders()
+    n_transcripts: int | None = None
+    n_images: int = 1
 
 
 def make_plan(
@@ -76,9 +89,10 @@ def make_plan(
     return RunPlan(
         isthmus=__version__,
         settings=dict(settings),
+        machine=machine,
         samples=planned,
         cohort=cohort,
-        rules=predict(planned, machine),
+        rules=predict(planned, settings, machine),
     )
 
 
@@ -88,26 +102,15 @@ def _plan_sample(
     header = sample.header
     window = window_of(header, settings["image"]["region_um"], where=sample.where)
     block_px = block_shape(settings["execution"]["block_px"], window.shape)
-    _check_block(block_px, window.shape)
-    grid = Grid(window.shape, block_px)
-    digests = sample_digests(
-        settings,
-        inputs=sample.inputs,
-        geometry={
-            "window": [window.start, window.stop],
-            "affine": header.affine.numbers(),
-            "z_step_um": header.z_step_um,
-            "spacing_um": (header.z_step_um, *header.affine.pixel_size_um),
-            "channels": header.channels,
-            "block_px": block_px,
-        },
-        sheet={key: sample.sheet.get(key) for key in _DESCRIBING},
-    )
-    packs = settings["execution"]["packs"]
-    if packs is None:
-        kept = previous is not None and previous.digests["segment_pack"] == digests["segment_pack"]
-        packs = previous.packs if kept and previous else default_packs(window.size, grid.n_blocks, machine)
-    return SamplePlan(
+    digests = _digests(settings, sample, window, block_px)
+    if settings["execution"]["block_px"] is None and _same("import_image", digests, previous):
+        assert previous is not None
+        block_px = previous.block_px
+        digests = _digests(settings, sample, window, block_px)
+    check_block(block_px, window.shape)
+    grid, spacing_um = Grid(window.shape, block_px), (header.z_step_um, *header.affine.pixel_size_um)
+    n_instances = sample.n_vendor_cells if window.shape == header.shape[1:] else None
+    plan = SamplePlan(
         sheet=dict(sample.sheet),
         reader=sample.reader,
         notes=sample.notes,
@@ -120,30 +123,48 @@ def _plan_sample(
         window_start=window.start,
         window_stop=window.stop,
         grid=grid,
-        packs=min(packs, grid.n_blocks),
+        packs=1,
+        n_images=sample.n_images,
+        halo_px=sample.borders.halo_px,
+        bin_px=sample.borders.bin_px,
+        growth_px=sample.borders.growth_px,
         has_points="transcripts" in sample.inputs,
+        n_transcripts=sample.n_transcripts,
+        n_instances=n_instances or expected_instances(settings, window, spacing_um, sample.n_images),
         n_vendor_cells=sample.n_vendor_cells,
         digests=digests,
     )
+    packs = settings["execution"]["packs"]
+    if packs is None and _same("segment_pack", digests, previous):
+        assert previous is not None
+        packs = previous.packs
+    if packs is None:
+        packs = default_packs(Size.of(plan, settings), plan.n_blocks, machine)
+    return plan.model_copy(update={"packs": min(packs, plan.n_blocks)})
 
 
-def block_shape(block_px: int | list[int] | tuple[int, ...], shape: Triple) -> Triple:
-    """The block (z, y, x) that `execution.block_px` asks for; a plane has z = 1."""
-    if isinstance(block_px, int):
-        return (1 if shape[0] == 1 else _VOLUME_BLOCK_Z, block_px, block_px)
-    z, y, x = block_px
-    return (1 if shape[0] == 1 else z, y, x)
+def _same(step: str, digests: Mapping[str, str], previous: SamplePlan | None) -> bool:
+    """Whether there was a plan in which this step was to make the same."""
+    return previous is not None and previous.digests[step] == digests[step]
 
 
-def _check_block(block_px: Triple, shape: Triple) -> None:
-    """A block, cut at the image edge, must not have more pixels than its indices can count."""
-    cut = tuple(min(block, size) for block, size in zip(block_px, shape, strict=True))
-    if prod(cut) > _MOST_BLOCK_PIXELS:
-        raise UserError(
-            where="execution.block_px",
-            found=f"a block of {' x '.join(map(str, cut))} pixels (z, y, x) is too large",
-            do=f"choose blocks of at most {_MOST_BLOCK_PIXELS} pixels, such as 1 x 16384 x 16384 or 64 x 2048 x 2048",
-        )
+def _digests(
+    settings: Mapping[str, Any], sample: SampleInput, window: Region, block_px: Triple
+) -> dict[str, str]:
+    header = sample.header
+    return sample_digests(
+        settings,
+        inputs=sample.inputs,
+        geometry={
+            "window": [window.start, window.stop],
+            "affine": header.affine.numbers(),
+            "z_step_um": header.z_step_um,
+            "spacing_um": (header.z_step_um, *header.affine.pixel_size_um),
+            "channels": header.channels,
+            "block_px": block_px,
+        },
+        sheet={key: sample.sheet.get(key) for key in _DESCRIBING},
+    )
 
 
 def window_of(

@@ -11,16 +11,23 @@ from pydantic import BaseModel, ConfigDict
 from isthmus.blocks.grid import Grid, Region, Triple, pack_blocks
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
+from isthmus.plan.layout import default_piece_px
+from isthmus.plan.machine import Machine
 from isthmus.plan.paths import pack_names, pack_number
 
-PLAN_VERSION: Literal[1] = 1
+PLAN_VERSION: Literal[2] = 2
 
 
 class SamplePlan(BaseModel):
     """One sample: what its inputs are, how it is cut, and the digest of each of its steps.
 
     shape is that of the input image (c, z, y, x); window_start and window_stop (z, y, x) are the part in use, which
-    is all that comes after the import: its blocks are `grid`. affine belongs to the input image.
+    is all that comes after the import: its blocks are `grid`. affine belongs to the input image. A sample of many
+    images of one shape has n_images of such grids: its blocks are pairs (image, block), in this order.
+
+    halo_px, bin_px and growth_px (z, y, x) are the borders that a block of pass 1
+    and of pass 2 reads, and the pixels of a bin of the method. n_transcripts is the number of rows where the files tell
+    or let it be guessed, n_instances how many are expected: both are for predictions only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +45,13 @@ class SamplePlan(BaseModel):
     window_stop: Triple
     grid: Grid
     packs: int
+    n_images: int = 1
+    halo_px: Triple = (0, 0, 0)
+    bin_px: Triple = (1, 1, 1)
+    growth_px: Triple = (0, 0, 0)
     has_points: bool
+    n_transcripts: int | None = None
+    n_instances: int = 0
     n_vendor_cells: int | None
     digests: dict[str, str]
 
@@ -72,23 +85,43 @@ class SamplePlan(BaseModel):
         ]
         return ", ".join(sides)
 
+    @property
+    def shard_px(self) -> Triple:
+        """Shape of a stored piece of the image (z, y, x)."""
+        return default_piece_px(self.grid.shape)
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of all images."""
+        return self.n_images * self.grid.n_blocks
+
     def blocks_of(self, pack: str) -> list[int]:
         """The blocks of a pack, by its name."""
         p, total = pack_number(pack)
-        return pack_blocks(range(self.grid.n_blocks), total)[p - 1]
+        return pack_blocks(range(self.n_blocks), total)[p - 1]
 
 
 class Prediction(BaseModel):
-    """What one rule will need in the whole run; memory is that of its largest job."""
+    """What one rule will need in the whole run.
+
+    workers, memory_mb and minutes are those of its largest job; of the memory, each worker takes worker_mb. most_mb is
+    what a job may come to need at worst, where that is bounded but not foreseen. cpu_hours is the time that cores work,
+    core_hours what is billed for. files counts folders too; storage_mb is what the rule leaves on disk, intermediates
+    included.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     jobs: int
     workers: int
     memory_mb: int
+    worker_mb: int = 0
+    most_mb: int = 0
     minutes: int
+    cpu_hours: float = 0.0
     core_hours: float
     files: int
+    storage_mb: float = 0.0
 
 
 class RunPlan(BaseModel):
@@ -96,9 +129,10 @@ class RunPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = PLAN_VERSION
+    version: Literal[2] = PLAN_VERSION
     isthmus: str
     settings: dict[str, Any]
+    machine: Machine = Machine()
     samples: dict[str, SamplePlan]
     cohort: dict[str, str]
     rules: dict[str, Prediction]

@@ -80,6 +80,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "samples": [sample_section(run, sample, cohort.colours, max_px) for sample in run.samples],
         "cohort": cohort,
         "use": resources_section(run),
+        "machine": run.plan.machine,
         "software": software_versions(run.plan.isthmus),
         "platform": platform_name(),
         "min_qv": run.plan.settings["quantification"]["min_qv"],

@@ -137,7 +137,8 @@ def picture(pixels: UInt8) -> str:
     if pixels.ndim == 2:
         return png(pixels)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=90, subsampling=0, optimize=True)
+    # Not optimised: then Pillow writes in one piece of a byte a pixel, and noise needs more.
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=90, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

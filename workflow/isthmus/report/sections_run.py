@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from isthmus.plan.model import Prediction
 from isthmus.report.colours import UNASSIGNED
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.sections_sample import assigned
@@ -48,7 +49,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class RuleUse:
-    """All jobs of one rule; memory is that of the largest job."""
+    """All jobs of one rule; memory is that of the largest job. planned is None where the plan lacks the rule."""
 
     rule: str
     jobs: int
@@ -57,7 +58,17 @@ class RuleUse:
     wall_s: float
     max_rss_mb: float
     files: int
-    planned_mb: int | None
+    planned: Prediction | None
+
+    @property
+    def planned_cpu_s(self) -> float | None:
+        """CPU seconds that the plan foresaw."""
+        return self.planned.cpu_hours * 3600 if self.planned else None
+
+    @property
+    def planned_mb(self) -> int | None:
+        """Memory that the plan foresaw."""
+        return self.planned.memory_mb if self.planned else None
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,13 @@ class Use:
 
     @property
     def longest_s(self) -> float:
-        """Wall time of the longest rule."""
-        return max((use.wall_s for use in self.rules), default=0.0) or 1.0
+        """CPU time of the longest rule, used or planned."""
+        return max((max(use.cpu_s, use.planned_cpu_s or 0.0) for use in self.rules), default=0.0) or 1.0
+
+    @property
+    def planned_cpu_s(self) -> float:
+        """CPU time that was planned for the rules of the table."""
+        return sum(use.planned_cpu_s or 0.0 for use in self.rules)
 
 
 def summary(run: RunResults) -> Summary:
@@ -194,7 +210,7 @@ def _rule_use(run: RunResults, name: str, rows: list[Record]) -> RuleUse:
         wall_s=sum(row["wall_s"] for row in rows),
         max_rss_mb=max(row["max_rss_mb"] for row in rows),
         files=sum(row["files"] for row in rows),
-        planned_mb=planned.memory_mb if planned else None,
+        planned=planned,
     )
 
 

@@ -28,6 +28,7 @@ MOST_UM = 24.0
 MOST_WINDOWS = 16
 _STEP_UM = 0.5
 _ROUNDS = 2
+_MIDDLE_OF_PLANE: Triple = (1, 1024, 1024)
 _MIDDLE_OF_VOLUME: Triple = (32, 256, 256)
 _SHARE = 0.8
 """The typical diameter as a share of that of the nucleus in which the middle pixel of all nuclei lies.
@@ -41,7 +42,7 @@ def choose_windows(grid: Grid, brightness: NDArray[np.int64]) -> list[Region]:
     Parameters
     ----------
     grid
-        Cuts the image into parts of a size that belongs to the image. Of a volume's part its middle is taken.
+        Cuts the image into parts of a size that belongs to the image. Of each part its middle is taken.
     brightness
         Sum of the pixel values of each part, as a part of the image that holds nuclei is brighter than glass.
     """
@@ -52,9 +53,8 @@ def choose_windows(grid: Grid, brightness: NDArray[np.int64]) -> list[Region]:
 
 
 def _middle(part: Region) -> Region:
-    if part.shape[0] == 1:
-        return part
-    sizes = [min(most, size) for most, size in zip(_MIDDLE_OF_VOLUME, part.shape, strict=True)]
+    middle = _MIDDLE_OF_PLANE if part.shape[0] == 1 else _MIDDLE_OF_VOLUME
+    sizes = [min(most, size) for most, size in zip(middle, part.shape, strict=True)]
     start = [a + (size - kept) // 2 for a, size, kept in zip(part.start, part.shape, sizes, strict=True)]
     z, y, x = start
     return Region((z, y, x), (z + sizes[0], y + sizes[1], x + sizes[2]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -109,7 +109,7 @@ class Site(Part):
         """What the plan needs of it; where usable memory is unknown, it is four fifths of the installed."""
         cores = self.node.cores.value or 1
         packs, light = self.packs, self.light
-        values = {
+        values: dict[str, Any] = {
             "memory_mb": _memory(packs, self.node),
             "max_minutes": packs.max_minutes.value,
             "max_jobs_submitted": packs.max_jobs_submitted.value,

@@ -17,6 +17,7 @@ from isthmus.errors import UserError
 from isthmus.image.ome_zarr import Level, create_level
 from isthmus.image.source import ImagePart
 from isthmus.packs.pool import run_tasks
+from isthmus.plan.layout import CHUNK_PX, VOLUME_CHUNK_PX, default_piece_px
 from isthmus.readers.registry import read_sample
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import sheet_sample
@@ -24,10 +25,6 @@ from isthmus.steps.stored import describe_shards
 
 log = logging.getLogger(__name__)
 
-CHUNK_PX = 256
-SHARD_PX = 1024
-VOLUME_CHUNK: Triple = (16, 128, 128)
-VOLUME_SHARD: Triple = (64, 512, 512)
 N_VALUES = 65_536
 
 
@@ -44,7 +41,7 @@ def import_image(job: Job, *, workers: int) -> None:
     """Copy the window of the input image shard by shard; what was there before is replaced only at the end."""
     sample, paths = job.sample, job.sample_paths
     part = read_sample(sheet_sample(sample)).image
-    chunk: Triple = VOLUME_CHUNK if sample.window.shape[0] > 1 else (1, CHUNK_PX, CHUNK_PX)
+    chunk = VOLUME_CHUNK_PX if sample.window.shape[0] > 1 else CHUNK_PX
     grid = shards_of(sample.window.shape)
     shard = grid.block_px
     partial_level = paths.work / "import.partial"
@@ -76,7 +73,7 @@ def import_image(job: Job, *, workers: int) -> None:
 
 def shards_of(shape: Triple) -> Grid:
     """The shards of the imported image (z, y, x); they don't depend on the blocks."""
-    return Grid(shape, VOLUME_SHARD if shape[0] > 1 else (1, SHARD_PX, SHARD_PX))
+    return Grid(shape, default_piece_px(shape))
 
 
 def _import_shard(job: _ImportJob, task: tuple[int, int]) -> npt.NDArray[np.int64]:

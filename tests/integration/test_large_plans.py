@@ -1,0 +1,96 @@
+"""A slide larger than memory, of which there is nothing but a header: its plan, its files and its jobs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from study import ISTHMUS, SNAKEFILE, Study, command
+
+from isthmus.image.affine import Affine
+from isthmus.image.ome_zarr import create_level, write_image_metadata
+
+SIDE = 100_000
+CHANNELS = ["DAPI", "membrane", "18S", "vimentin"]
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """100,000 x 100,000 pixels, four channels: the metadata of an image without a single pixel."""
+    folder = tmp_path_factory.mktemp("slide")
+    image = folder / "slide.ome.zarr"
+    create_level(
+        image / "0",
+        shape=(1, SIDE, SIDE),
+        dtype=np.dtype(np.uint16),
+        chunk=(1, 256, 256),
+        shard=(1, 4096, 4096),
+        n_channels=len(CHANNELS),
+    )
+    write_image_metadata(
+        image,
+        name="slide",
+        is_volume=False,
+        factors=[(1, 1, 1)],
+        affine=Affine.from_size(0.2125),
+        z_step_um=1.0,
+        channels=CHANNELS,
+    )
+    table = pa.table({"x_um": [10.0], "y_um": [10.0], "gene": ["A"], "qv": [30.0]})
+    pq.write_table(table, folder / "t.parquet")
+    return Study(folder, [{"sample": "slide", "image": "slide.ome.zarr", "transcripts": "t.parquet"}])
+
+
+def test_its_plan_takes_seconds_and_is_written(slide: Study) -> None:
+    began = time.monotonic()
+    ended = command([*ISTHMUS, "plan", str(slide.config), "--cores", "8"], slide.folder)
+    assert "625 blocks of 4096 x 4096 pixels" in ended.out, ended.text
+    plan = json.loads((slide.results / "plan.json").read_text())
+    files = sum(rule["files"] for rule in plan["rules"].values())
+    assert files < 10_000
+    assert f"{files:,}" in ended.out
+    assert (
+        time.monotonic() - began < 60
+    )  # 5 s alone on a machine; the unit test holds the plan itself to that
+
+
+def test_its_workflow_has_few_jobs(slide: Study) -> None:
+    words = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(SNAKEFILE), "--cores", "8"]
+    ended = command([*words, "--configfile", str(slide.config)], slide.folder)
+    assert ended.code == 0, ended.text
+    total = re.search(r"^total\s+(\d+)$", ended.out + ended.err, flags=re.MULTILINE)
+    assert total, ended.text
+    assert int(total[1]) < 100
+    plan = json.loads((slide.results / "plan.json").read_text())
+    assert int(total[1]) == sum(rule["jobs"] for rule in plan["rules"].values()) + 1  # and `all`
+    assert Path(slide.results / "work").exists() is False
+
+
+def test_a_plan_that_breaks_a_limit_says_which_and_ends_with_1(slide: Study) -> None:
+    sites = Path(__file__).parents[2] / "resources" / "sites"
+    few = slide.folder / "few_files.yaml"
+    few.write_text(
+        re.sub(
+            r"max_files: \{value: 2000000,", "max_files: {value: 2000,", (sites / "lumi_c.yaml").read_text()
+        )
+    )
+    fine = command([*ISTHMUS, "plan", str(slide.config), "--site", "lumi_c"], slide.folder)
+    assert fine.code == 0, fine.text
+    assert "for LUMI-C: 128 cores a job, 128 billed" in fine.out
+    ended = command([*ISTHMUS, "plan", str(slide.config), "--site", str(few)], slide.folder)
+    assert ended.code == 1, ended.text
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("limit broken: ")]
+    assert "allows 2,000; set execution.block_px" in line
+
+
+def test_a_site_that_there_is_not_is_told(slide: Study) -> None:
+    ended = command([*ISTHMUS, "plan", str(slide.config), "--site", "elsewhere"], slide.folder)
+    assert ended.code == 1
+    assert "there is no site 'elsewhere'" in ended.err

@@ -1,0 +1,44 @@
+"""The machine that `--site` or a profile names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from isthmus.plan.machine import Machine
+from isthmus.sites.load import load_site, site_of_profile
+from isthmus.sites.model import Site
+
+_SITE = "isthmus_site"
+_START_ON_SLURM_S = 10.0
+"""Two starts of Snakemake in a job on Slurm: 9 CPU seconds."""
+
+
+def machine_of_site(name: str) -> Machine:
+    """Cores, memory and limits of a site: a name in resources/sites/, or the path of such a file."""
+    return _machine(load_site(name))
+
+
+def machine_of_profile(folder: Path) -> Machine | None:
+    """The machine that a profile is for; None for this one."""
+    return _elsewhere(site_of_profile(folder))
+
+
+def machine_of_resources(defaults: Mapping[str, Any] | None) -> Machine | None:
+    """The machine that Snakemake's default resources name; None for this one."""
+    if not defaults or _SITE not in defaults:
+        return None
+    value = defaults[_SITE]
+    return _elsewhere(load_site(str(getattr(value, "value", value))))
+
+
+def _elsewhere(site: Site | None) -> Machine | None:
+    """None where jobs are processes of this machine, whatever it is."""
+    return None if site is None or site.scheduler == "none" else _machine(site)
+
+
+def _machine(site: Site) -> Machine:
+    machine = site.machine()
+    return machine if site.scheduler == "none" else replace(machine, job_start_s=_START_ON_SLURM_S)
