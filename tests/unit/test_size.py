@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.blocks.grid import Grid, Region
+from isthmus.config.models import Settings
 from isthmus.config.presets import PRESETS
 from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
+from isthmus.image.affine import Affine
+from isthmus.image.source import ImageHeader
 from isthmus.image.survey import ChannelSurvey
+from isthmus.launch.sizes import borders_of
 from isthmus.segment.size import LEAST_UM, MOST_UM, MOST_WINDOWS, choose_windows, measure_diameter
 from isthmus.steps.survey_image import with_measured_diameter
 
 CULTURE = PRESETS["culture"]
+HEADER = ImageHeader((1, 1, 3000, 4000), "uint16", ("DAPI",), Affine.from_size(0.5))
 
 
 def _balls(shape, radius, spacing=(1.0, 1.0, 1.0)):
@@ -83,3 +89,16 @@ def test_what_the_survey_found_replaces_what_was_expected():
     assert with_measured_diameter(options, {"channels": {}}) is options
     found = with_measured_diameter(options, {"nucleus_diameter_um": 11.5}).basins.settings()
     assert found == replace(CULTURE, nucleus_diameter_um=11.5)
+
+
+def test_a_plan_reserves_the_border_of_the_largest_nuclei_that_may_be_found():
+    def halo_px(**options):
+        settings = Settings(
+            samples=Path("s.tsv"), segmentation=SegmentationOptions(basins=BasinsOptions(**options))
+        )
+        return borders_of(settings, HEADER).halo_px
+
+    assert halo_px(preset="culture") == halo_px(preset="culture", nucleus_diameter_um=5.0)
+    fixed = {"preset": "culture", "measure_diameter": False}
+    assert halo_px(preset="culture") == halo_px(**fixed, nucleus_diameter_um=MOST_UM)
+    assert halo_px(preset="culture")[1] > 2 * halo_px(**fixed)[1]

@@ -20,6 +20,8 @@ from isthmus.plan.make import Borders
 from isthmus.quantify.grow import growth_halo_px
 from isthmus.quantify.measure import margin_px
 from isthmus.segment.methods import make_method
+from isthmus.segment.size import MOST_UM
+from isthmus.steps.survey_image import with_measured_diameter
 
 _MB = 1 << 20
 _LOOK_BYTES = 1 << 20
@@ -32,7 +34,10 @@ def this_machine(cores: int | None = None) -> Machine:
 
 
 def borders_of(settings: Settings, header: ImageHeader) -> Borders:
-    """What blocks read beyond what they write. A method's border does not depend on what the pixels are."""
+    """What blocks read beyond what they write. A method's border does not depend on what the pixels are.
+
+    Where the survey will measure how large nuclei are, the border is that of the largest it may find.
+    """
     is_volume = header.shape[1] > 1
     spacing_um = (header.z_step_um, *header.affine.pixel_size_um)
     growth = growth_halo_px(settings.cells.expand_um, spacing_um, is_volume=is_volume)
@@ -40,11 +45,14 @@ def borders_of(settings: Settings, header: ImageHeader) -> Borders:
     growth_px: Triple = (growth[0] + measured[0], growth[1] + measured[1], growth[2] + measured[2])
     if settings.segmentation.method == "labels":
         return Borders(growth_px=growth_px)
+    options = settings.segmentation
+    if options.method == "basins" and options.basins.measure_diameter:
+        options = with_measured_diameter(options, {"nucleus_diameter_um": MOST_UM})
     # Two values stand in for the histogram that the survey will find.
     histogram = np.zeros(65536, dtype=np.int64)
     histogram[[100, 1000]] = 1
     method = make_method(
-        settings.segmentation,
+        options,
         channels=header.channels,
         surveys=[ChannelSurvey(histogram)] * len(header.channels),
         spacing_um=spacing_um,
