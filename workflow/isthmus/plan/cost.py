@@ -21,6 +21,8 @@ POOLED = ("import_image", "segment_pack", "quantify_pack", "build_pyramid")
 """Rules whose jobs use all cores that they are given; every other rule uses one."""
 IN_PACKS = ("segment_pack", "quantify_pack")
 
+_EXACT_KCELLS = 100.0
+"""Up to here neighbours are searched in a time that grows with the square of the cells."""
 _RUN_MROWS = (1 << 22) / 1e6
 
 CPU: dict[str, tuple[str, ...]] = {
@@ -45,7 +47,7 @@ CPU: dict[str, tuple[str, ...]] = {
     "certify_seams": ("job", "windows_flat", "windows_deep", "kcells"),
     "assess_quality": ("job", "kcells", "mrows"),
     "integrate_cohort": ("job", "kcells", "mrows"),
-    "analyse": ("job", "kcells", "mrows"),
+    "analyse": ("job", "kcells", "kcells_squared", "mrows"),
     "annotate": ("job", "kcells", "mrows"),
     "report": ("job", "kcells", "mrows"),
 }
@@ -124,6 +126,7 @@ def terms(size: Size, *, jobs: int = 1, workers: int = 1) -> dict[str, float]:
         "grown_flat": flat * size.grown,
         "grown_deep": deep * size.grown,
         "kcells": size.kcells,
+        "kcells_squared": size.kcells * min(size.kcells, _EXACT_KCELLS),
         "channel_kcells": size.channels * size.kcells,
         "measured_kcells": size.measured * size.kcells,
         "mrows": size.mrows,
