@@ -11,6 +11,9 @@ from conftest import Copy, Finished
 from study import Study
 from tissue_sample import SHAPE, image_of, transcripts_of, write_image, write_sample, write_transcripts
 
+from isthmus.plan.paths import RunPaths
+from isthmus.verify.run import Verification
+
 pytestmark = pytest.mark.slow
 
 
@@ -73,6 +76,7 @@ def test_odd_samples_beside_a_good_one(small_run: Finished, copied: Copy) -> Non
     page = (study.results / "report.html").read_text()
     assert "dark" in page
     assert "apart" in page
+    assert [str(fault) for fault in Verification(RunPaths(study.results)).faults()] == []
 
 
 def test_a_single_cell_alone(tmp_path: Path) -> None:

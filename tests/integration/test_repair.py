@@ -13,6 +13,9 @@ import pytest
 from conftest import Copy, Finished
 from study import Study, jobs_done, journal_lines
 
+from isthmus.plan.paths import RunPaths
+from isthmus.verify.run import Verification
+
 pytestmark = pytest.mark.slow
 
 Harm = Callable[[Path], object]
@@ -54,6 +57,7 @@ def repaired(study: Study, good: Path) -> tuple[Counter[str], dict[str, int]]:
     compare.assert_same_table(
         *(compare.anndata.read_h5ad(r / "cohort" / "cells.h5ad") for r in (good, study.results))
     )
+    assert [str(fault) for fault in Verification(RunPaths(study.results)).faults()] == []
     return jobs_done(study.results, began), {
         step: journal_lines(study.results, step) - n for step, n in blocks.items()
     }

@@ -23,6 +23,7 @@ TIERS = (
     {"report"},
     {"steps"},
     {"crate", "launch"},
+    {"verify"},
     {"cli"},
 )
 LONGEST_MODULE = 350

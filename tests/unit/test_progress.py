@@ -46,7 +46,7 @@ def test_an_older_plan_has_a_status(tmp_path: Path, rule: str, capsys: pytest.Ca
     note = {"status": "done", "digest": plan.digest("import_image", "a"), "time": 1.0}
     (paths.jobs / "import_image.a.jsonl").write_text(json.dumps(note) + "\n")
     assert ProgressReader(plan, paths, 0.0).read().n_done == 1
-    assert status(argparse.Namespace(results=tmp_path)) == 0
+    assert status(argparse.Namespace(run=tmp_path, set=[])) == 0
     told = capsys.readouterr().out
     assert f"1 of {len(PER_SAMPLE) + len(PER_RUN) - 1} jobs done" in told
     assert rule not in told

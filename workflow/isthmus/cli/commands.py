@@ -83,11 +83,7 @@ def status(given: argparse.Namespace) -> int:
     from isthmus.launch.jobs import State
     from isthmus.launch.progress import ProgressReader, in_words
 
-    paths = RunPaths(given.results.absolute())
-    if not paths.plan.exists():
-        raise UserError(
-            where=str(paths.root), found="there is no plan.json", do="give the results folder of a run"
-        )
+    paths = _results_of(given)
     if not paths.jobs.exists() and paths.report.exists():
         _say("complete; its intermediates were deleted")
         return EXIT_FINE
@@ -107,6 +103,26 @@ def status(given: argparse.Namespace) -> int:
     return EXIT_USER if failures else EXIT_FINE
 
 
+def verify(given: argparse.Namespace) -> int:
+    """Read the results of a run again; tells every fault as soon as it is found."""
+    from isthmus.verify.run import Verification
+
+    paths = _results_of(given)
+    verification, n_faults = Verification(paths), 0
+    for fault in verification.faults():
+        n_faults += 1
+        sys.stderr.write(f"error: {fault}\n")
+    seen = verification.seen
+    looked_at = (
+        f"{n_of(seen.n_files, 'file')}, {n_of(seen.n_decoded, 'stored object')}, {n_of(seen.n_cells, 'cell')}"
+    )
+    if n_faults:
+        _say(f"{n_of(n_faults, 'fault')} found in {looked_at}")
+        return EXIT_USER
+    _say(f"fine: {looked_at}; {paths.root} holds what was written, and its parts agree")
+    return EXIT_FINE
+
+
 def fetch_data(given: argparse.Namespace) -> int:
     """Bring a data set, or list them."""
     from isthmus.fetch import fetch, list_datasets
@@ -119,6 +135,23 @@ def fetch_data(given: argparse.Namespace) -> int:
     folder = fetch(given.name, into=given.into)
     _say(f"{given.name}: {folder}")
     return EXIT_FINE
+
+
+def _results_of(given: argparse.Namespace) -> RunPaths:
+    """The results of a run that is named by its results folder or its configuration file."""
+    from isthmus.config.load import load_settings
+
+    if given.run.is_dir():
+        root = given.run.absolute()
+    else:
+        root = load_settings([given.run], parse_overrides(given.set)).results
+    if root is None or not RunPaths(root).plan.exists():
+        raise UserError(
+            where=str(root),
+            found="there is no plan.json",
+            do="give the configuration file of a run that has begun, or its results folder",
+        )
+    return RunPaths(root)
 
 
 def _run_of(given: argparse.Namespace) -> Run:

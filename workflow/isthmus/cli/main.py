@@ -101,8 +101,18 @@ def _parser() -> argparse.ArgumentParser:
         "--site", help="machine to plan for: a name in resources/sites/, or a path (default: this one)"
     )
     run.epilog = "arguments after -- go to Snakemake, for example: isthmus run CONFIG.yaml -- --dry-run"
-    status = commands.add_parser("status", help="how far a run is, and its last error")
-    status.add_argument("results", type=Path, metavar="RESULTS", help="results folder of the run")
+    status = commands.add_parser("status", help="how far a run is, and its last error; writes nothing")
+    verify = commands.add_parser("verify", help="read the results of a run again and tell what is damaged")
+    for command in (status, verify):
+        command.add_argument(
+            "run",
+            type=Path,
+            metavar="CONFIG.yaml",
+            help="configuration file of the run, or its results folder",
+        )
+        command.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="as it was given to `isthmus run`"
+        )
     fetch = commands.add_parser("fetch", help="bring demo data; without a name, list what there is")
     fetch.add_argument("name", nargs="?", help="data set")
     fetch.add_argument("--into", type=Path, help="folder to put it in (default: the project's cache)")
@@ -111,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         (plan, known.plan),
         (run, known.run),
         (status, known.status),
+        (verify, known.verify),
         (fetch, known.fetch_data),
     ):
         command.set_defaults(function=function)

@@ -6,11 +6,13 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from isthmus.errors import n_of
 from isthmus.launch.jobs import IN_PACKS, last_note, planned_jobs, published_jobs
 from isthmus.launch.published import find_lost, forget
+from isthmus.packs.journal import Journal
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
 from isthmus.steps.stored import damaged
@@ -108,7 +110,15 @@ def _is_known(output: Path) -> bool:
     return Path(".snakemake", "metadata", urlsafe_b64encode(name.encode()).decode()).exists()
 
 
+def blocks_without_entry(plan: RunPlan, paths: RunPaths, rule: str, sample: str) -> set[int]:
+    """Blocks of a sample for which the journal of a rule that runs in packs has no whole entry and record."""
+    journal = Journal(paths.sample(sample).journal(rule), paths.root)
+    found = journal.finished(plan.digest(rule, sample), look_at_files=False)
+    return set(range(plan.sample(sample).grid.n_blocks)) - set(found)
+
+
 def _find(plan: RunPlan, paths: RunPaths) -> Iterator[Damage]:
+    without = cache(partial(blocks_without_entry, plan, paths))
     for rule, sample, pack in planned_jobs(plan):
         name = ".".join(part for part in (rule, sample, pack) if part)
         note = last_note(paths, name)
@@ -130,6 +140,11 @@ def _find(plan: RunPlan, paths: RunPaths) -> Iterator[Damage]:
                 f"{n_of(len(broken), 'stored object')} missing or damaged ({broken[0]})",
                 (record,),
             )
+            continue
+        # Later steps read the blocks' records from the journal.
+        lost = without(rule, sample) & set(plan.sample(sample).blocks_of(pack)) if pack else set()
+        if lost and record:
+            yield Damage(rule, name, f"{n_of(len(lost), 'block')} not in the journal", (record,))
 
 
 def _record(paths: RunPaths, rule: str, sample: str, pack: str) -> Path | None:
