@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +14,7 @@ from isthmus.errors import EXIT_FINE, EXIT_USER, UserError, did_you_mean, n_of
 from isthmus.launch.overrides import parse_overrides
 from isthmus.launch.run import Run
 from isthmus.plan.limits import check_limits
-from isthmus.plan.model import read_plan, write_plan
+from isthmus.plan.model import write_plan
 from isthmus.plan.paths import RunPaths
 
 
@@ -78,29 +76,13 @@ def run(given: argparse.Namespace) -> int:
 
 
 def status(given: argparse.Namespace) -> int:
-    """How far a run is, and its last errors."""
-    from isthmus.launch.head import is_held
-    from isthmus.launch.jobs import State
-    from isthmus.launch.progress import ProgressReader, in_words
+    """How far a run is, who works on it, and its last errors."""
+    from isthmus.launch.status import read_status, status_lines
 
-    paths = _results_of(given)
-    if not paths.jobs.exists() and paths.report.exists():
-        _say("complete; its intermediates were deleted")
-        return EXIT_FINE
-    progress = ProgressReader(read_plan(paths.plan), paths, 0.0).read()
-    for rule in progress.rules:
-        blocks = f", {rule.n_blocks_done} of {rule.n_blocks} blocks" if rule.n_blocks else ""
-        _say(f"{rule.rule:20} {rule.n_done} of {rule.n_jobs} jobs{blocks}")
-    alive = is_held(paths.work)
-    for job in progress.jobs:
-        if job.state is State.RUNNING and alive:
-            _say(f"running: {job.name}, for {in_words(time.time() - job.note['time'])}")
-    failures = [json.loads(file.read_text()) for file in sorted(paths.errors.glob("*.json"))]
-    for failure in failures:
-        for line in failure["lines"]:
-            _say(f"error: {failure['job']}: {line}")
-    _say(f"{progress.n_done} of {len(progress.jobs)} jobs done ({progress.share:.0%})")
-    return EXIT_USER if failures else EXIT_FINE
+    found = read_status(_results_of(given))
+    for line in status_lines(found):
+        _say(line)
+    return EXIT_USER if found.failures else EXIT_FINE
 
 
 def verify(given: argparse.Namespace) -> int:

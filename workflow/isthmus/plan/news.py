@@ -15,6 +15,14 @@ def add_news(file: Path, text: str) -> None:
         lines.write(json.dumps({"time": round(time.time(), 3), "text": text}) + "\n")
 
 
+def all_news(file: Path) -> list[tuple[float, str]]:
+    """(Seconds of the epoch, text) of every whole line."""
+    try:
+        return list(_parsed(file.read_bytes()))
+    except OSError:
+        return []
+
+
 class NewsReader:
     """Reads what is new, again and again; what was there before it was made is old."""
 
@@ -32,8 +40,13 @@ class NewsReader:
             return
         whole = added[: added.rfind(b"\n") + 1]
         self._offset += len(whole)
-        for line in whole.decode(errors="replace").splitlines():
-            try:
-                yield str(json.loads(line)["text"])
-            except (ValueError, KeyError, TypeError):
-                continue
+        yield from (text for _, text in _parsed(whole))
+
+
+def _parsed(lines: bytes) -> Iterator[tuple[float, str]]:
+    for line in lines.decode(errors="replace").splitlines():
+        try:
+            news = json.loads(line)
+            yield float(news["time"]), str(news["text"])
+        except (ValueError, KeyError, TypeError):
+            continue
