@@ -103,9 +103,15 @@ class Study:
         (self.folder / "samples.tsv").write_text("".join("\t".join(line) + "\n" for line in lines))
         self.config.write_text(yaml.safe_dump({"samples": "samples.tsv", "results": "out", **self.options}))
 
-    def words(self, *, sets: Mapping[str, Any] | None = None, snakemake: Sequence[str] = ()) -> list[str]:
-        """The command line of a run."""
-        words = [*ISTHMUS, "run", str(self.config), "--cores", "2"]
+    def words(
+        self,
+        *,
+        sets: Mapping[str, Any] | None = None,
+        snakemake: Sequence[str] = (),
+        also: Sequence[str] = (),
+    ) -> list[str]:
+        """The command line of a run; `also` are further options of `isthmus run`."""
+        words = [*ISTHMUS, "run", str(self.config), "--cores", "2", *also]
         for key, value in (sets or {}).items():
             words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
         return [*words, *(["--", *snakemake] if snakemake else [])]
@@ -116,11 +122,13 @@ class Study:
         sets: Mapping[str, Any] | None = None,
         until: Sequence[str] = (),
         snakemake: Sequence[str] = (),
+        also: Sequence[str] = (),
         cwd: Path | None = None,
     ) -> Ended:
         """`isthmus run`; `until` are paths below the results to stop at."""
         targets = [str(self.results.relative_to(self.folder) / path) for path in until]
-        return command(self.words(sets=sets, snakemake=[*targets, *snakemake]), cwd or self.folder)
+        words = self.words(sets=sets, snakemake=[*targets, *snakemake], also=also)
+        return command(words, cwd or self.folder)
 
     def start(
         self, *, sets: Mapping[str, Any] | None = None, until: Sequence[str] = ()

@@ -62,7 +62,7 @@ class Cluster:
             return
         self._stop_nodes_and_controller()
         self._write_configuration(layout)
-        if self.layout is None:
+        if not self._daemons.is_alive("slurmdbd"):
             self._start_accounting()
         said = accounts.apply(accounts.commands(layout, self.root.name))
         if "error" in said.lower():

@@ -54,7 +54,7 @@ class Partition:
 class Rules:
     """What a site refuses when a job is submitted.
 
-    account_ends: last letter of the account by partition. max_gpu_cores: CPUs a job must ask for with each GPU.
+    By partition: account_ends, last letters of the account; cores_per_gpu, CPUs a job must ask for with a GPU.
     """
 
     account: bool = False
@@ -62,7 +62,7 @@ class Rules:
     qos: bool = False
     no_memory: bool = False
     account_ends: dict[str, str] = field(default_factory=dict)
-    gpu: dict[str, int] = field(default_factory=dict)
+    cores_per_gpu: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ class Layout:
 GENERIC = Layout(
     name="generic",
     nodes=(
-        Nodes(("g1", "g2"), cores=4, memory_mb=16_000),
+        Nodes(("g1", "g2"), cores=16, memory_mb=64_000),
         Nodes(("g3",), cores=16, memory_mb=64_000, gpus="a100:2"),
     ),
     partitions=(
-        Partition("shared", ("g1", "g2"), Limits(max_submitted=200, max_cpus=4), max_minutes=24 * 60),
+        Partition("shared", ("g1", "g2"), Limits(max_submitted=200, max_running=3), max_minutes=24 * 60),
         Partition("whole", ("g1", "g2"), Limits(max_submitted=100), max_minutes=120, whole_nodes=True),
         Partition("gpu", ("g3",), Limits(max_submitted=100, max_running=2), max_minutes=120),
     ),

@@ -24,7 +24,7 @@ def test_a_job_runs_and_is_accounted_for(generic: Cluster, tmp_path):
 
 def test_a_whole_node_is_billed_for_one_core(generic: Cluster, tmp_path):
     done = submit("--wait", f"--output={tmp_path}/out", "--partition=whole", "--wrap=true")
-    assert generic.ended(done.stdout.strip(), "AllocCPUS") == ("4",)
+    assert generic.ended(done.stdout.strip(), "AllocCPUS") == ("16",)
 
 
 def test_limits_of_a_qos_refuse_a_job(generic: Cluster):

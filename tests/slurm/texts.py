@@ -195,10 +195,11 @@ def _checks(rules: Rules) -> Iterable[str]:
         asked = "job.pn_min_memory ~= nil and job.pn_min_memory < NONE"
         yield _check(asked, "memory must not be asked for: leave --mem and --mem-per-cpu out")
     for partition, letter in rules.account_ends.items():
-        wrong = f'partition == "{partition}" and (job.account or ""):sub(-1) ~= "{letter}"'
+        wrong = f'partition == "{partition}" and (job.account or ""):sub(-{len(letter)}) ~= "{letter}"'
         yield _check(wrong, f"accounts of the partition {partition} end with {letter}")
-    for partition, cores in rules.gpu.items():
-        wrong = f'partition == "{partition}" and given(job.cpus_per_task) and job.cpus_per_task < {cores}'
+    for partition, cores in rules.cores_per_gpu.items():
+        asked = f'partition == "{partition}" and (job.tres_per_node or job.gres or ""):find("gpu")'
+        wrong = f"{asked} and (not given(job.cpus_per_task) or job.cpus_per_task < {cores})"
         yield _check(wrong, f"ask for {cores} CPUs with each GPU in the partition {partition}")
 
 

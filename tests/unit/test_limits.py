@@ -8,8 +8,9 @@ import pytest
 from planned import LUMI, PLATE, SLIDE, plan_of
 
 from isthmus.plan.cost import POOLED
-from isthmus.plan.limits import check_limits, memory_to_ask, minutes_to_ask, unknown_limits
+from isthmus.plan.limits import check_limits, longest_minutes, memory_to_ask, minutes_to_ask, unknown_limits
 from isthmus.plan.machine import Machine
+from isthmus.plan.model import Prediction
 
 
 def broken(plan):
@@ -110,3 +111,23 @@ def test_light_jobs_have_limits_of_their_own():
     found = check_limits(plan_of(SLIDE, machine=machine))
     assert {limit.limit for limit in found} == {"memory", "walltime"}
     assert not any(rule in limit.found for limit in found for rule in POOLED)
+
+
+def test_further_attempts_ask_for_more_but_never_for_more_than_there_is():
+    needs = Prediction(jobs=1, workers=1, memory_mb=1000, minutes=10, core_hours=1.0, files=1)
+    asked = [memory_to_ask(needs, Machine(memory_mb=4000), "build_table", attempt) for attempt in (1, 2, 3)]
+    assert asked[0] >= 1000 + 140
+    assert asked[1] == 2 * asked[0]
+    assert asked[2] == 4000
+
+
+def test_a_job_has_room_for_the_snakemake_that_runs_it():
+    needs = Prediction(jobs=1, workers=1, memory_mb=50, minutes=1, core_hours=0.0, files=1)
+    assert memory_to_ask(needs, Machine(), "survey_image") == 600
+
+
+def test_light_jobs_have_a_longest_time_of_their_own():
+    machine = Machine(max_minutes=100, light_max_minutes=30)
+    assert longest_minutes(machine, "segment_pack") == 100
+    assert longest_minutes(machine, "build_table") == 30
+    assert longest_minutes(Machine(), "build_table") is None

@@ -6,9 +6,23 @@ import pytest
 import yaml
 
 from isthmus.errors import UserError
+from isthmus.launch.preflight import _faults_of_slurm
+from isthmus.launch.profile import read_profile
+from isthmus.launch.site import machine_of_resources
 from isthmus.sites.account import check_account, snakemake_options
 from isthmus.sites.document import main
 from isthmus.sites.load import FOLDER, load_site, read_site, site_of_profile
+
+
+class Unevaluated:
+    """A default resource as Snakemake has it before any rule: it has no value yet."""
+
+    def __init__(self, raw):
+        self.raw = raw
+
+    @property
+    def value(self):
+        raise ValueError("only within a rule")
 
 
 @pytest.fixture
@@ -115,6 +129,7 @@ def test_the_qos_follows_the_account_where_it_has_its_name():
     options = snakemake_options(load_site("discoverer"), "p1")
     assert options == ["--isthmus-slurm-account", "p1", "--isthmus-slurm-qos", "p1"]
     assert snakemake_options(load_site("vega"), "p1") == ["--isthmus-slurm-account", "p1"]
+    assert snakemake_options(None, "p1") == ["--isthmus-slurm-account", "p1"]
     assert snakemake_options(load_site("laptop"), "p1") == snakemake_options(load_site("vega"), "") == []
 
 
@@ -138,3 +153,17 @@ def test_a_site_of_ones_own_needs_one_file(tmp_path, capsys):
     (sites / "ours.yaml").write_text("title: Ours\n")
     assert main([str(tmp_path)]) == 1
     assert "ours.yaml: packs: is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "account"), [("lumi_c", ""), ("deucalion", "project_a")])
+def test_a_run_without_a_fit_account_is_refused_before_slurm_is_asked(name, account):
+    faults = list(_faults_of_slurm(read_profile(FOLDER.parents[1] / "profiles" / name), account))
+    assert [fault.where for fault in faults] == ["account"]
+
+
+@pytest.mark.parametrize("written", ["mn5_gpp", "'mn5_gpp'", Unevaluated("mn5_gpp")])
+def test_plain_snakemake_finds_the_machine_in_its_default_resources(written):
+    machine = machine_of_resources({"isthmus_site": written})
+    assert machine.name == "MareNostrum 5 GPP"
+    assert machine_of_resources({"mem_mb": 3}) is machine_of_resources(None) is None
+    assert machine_of_resources({"isthmus_site": "laptop"}) is None

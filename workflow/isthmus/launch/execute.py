@@ -33,6 +33,7 @@ from isthmus.launch.site import machine_of_profile
 from isthmus.launch.tidy import tidy
 from isthmus.packs.tied import tie_to_parent
 from isthmus.plan.news import NewsReader
+from isthmus.sites.account import snakemake_options
 from isthmus.slurm.names import forget_names
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -153,8 +154,7 @@ def _command(request: Request, targets: Sequence[str], *, forced: Sequence[str] 
         command += ["--config", *to_snakemake(request.overrides)]
     command += ["--snakefile", str(SNAKEFILE), "--configfile", str(request.config.resolve())]
     command += ["--profile", str(request.profile), "--cores", str(request.cores)]
-    if request.account:
-        command += ["--isthmus-slurm-account", request.account]
+    command += snakemake_options(read_profile(request.profile).site, request.account)
     return [*command, *targets, *request.arguments]
 
 

@@ -11,6 +11,7 @@ from isthmus.errors import UserError, raise_all
 from isthmus.launch.profile import Profile
 from isthmus.launch.run import Run
 from isthmus.plan.limits import check_limits
+from isthmus.sites.account import check_account as check_account_form
 from isthmus.slurm.accounts import check_account, check_partition, check_qos
 from isthmus.slurm.commands import NotAnswering, ask
 
@@ -41,6 +42,13 @@ def _faults_of_room(results: Path, files: int) -> Iterator[UserError]:
 
 
 def _faults_of_slurm(profile: Profile, account: str) -> Iterator[UserError]:
+    given = account or profile.default("slurm_account")
+    if profile.site:
+        try:
+            check_account_form(profile.site, given)
+        except UserError as error:
+            yield error
+            return
     missing = [name for name in _COMMANDS if shutil.which(name) is None]
     if missing:
         yield UserError(
@@ -54,7 +62,6 @@ def _faults_of_slurm(profile: Profile, account: str) -> Iterator[UserError]:
     except NotAnswering as error:
         yield UserError(where="Slurm", found=f"it does not answer ({error})", do="try again when it does")
         return
-    given = account or profile.default("slurm_account")
     checks: list[tuple[Callable[[str], None], str]] = [(check_account, given)] if given else []
     checks += [(check_partition, name) for name in sorted(profile.values("slurm_partition"))]
     checks += [(check_qos, name) for name in sorted(profile.values("qos"))]

@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from isthmus.errors import UserError
+from isthmus.sites.load import site_of_profile
+from isthmus.sites.model import Site
 
 SLURM = "isthmus-slurm"
 
@@ -25,6 +27,11 @@ class Profile:
     def on_slurm(self) -> bool:
         """Whether its jobs go to Slurm by our executor."""
         return str(self.options.get("executor", "")) == SLURM
+
+    @property
+    def site(self) -> Site | None:
+        """The site that it is for; None where it names none."""
+        return site_of_profile(self.folder)
 
     def default(self, resource: str) -> str:
         """A default resource; empty where there is none."""

@@ -15,7 +15,7 @@ from isthmus.launch.head import Head
 from isthmus.launch.inputs import gather_inputs, reference_digest
 from isthmus.launch.jobs import IN_PACKS
 from isthmus.launch.sizes import this_machine
-from isthmus.plan.limits import memory_to_ask, minutes_to_ask
+from isthmus.plan.limits import longest_minutes, memory_to_ask, minutes_to_ask
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import make_plan
 from isthmus.plan.model import RunPlan, read_plan, write_plan
@@ -132,12 +132,15 @@ class Run:
 
     def memory_mb(self, rule: str, attempt: int) -> int:
         """Memory to ask for: more at each attempt, but for packs, whose next attempt uses fewer workers instead."""
-        memory_mb = memory_to_ask(self.plan.rules[rule], self.plan.machine, rule)
-        return memory_mb if rule in IN_PACKS else memory_mb * attempt
+        return memory_to_ask(
+            self.plan.rules[rule], self.plan.machine, rule, attempt=1 if rule in IN_PACKS else attempt
+        )
 
     def minutes(self, rule: str, attempt: int) -> int:
-        """Time to ask for."""
-        return minutes_to_ask(self.plan.rules[rule]) * attempt
+        """Time to ask for: more at each attempt, as far as the machine allows."""
+        asked = minutes_to_ask(self.plan.rules[rule])
+        most = longest_minutes(self.plan.machine, rule) or asked * attempt
+        return max(asked, min(asked * attempt, most))
 
     def workers(self, rule: str) -> int:
         """Processes of one job."""

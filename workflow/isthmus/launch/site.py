@@ -30,8 +30,10 @@ def machine_of_resources(defaults: Mapping[str, Any] | None) -> Machine | None:
     """The machine that Snakemake's default resources name; None for this one."""
     if not defaults or _SITE not in defaults:
         return None
-    value = defaults[_SITE]
-    return _elsewhere(load_site(str(getattr(value, "value", value))))
+    given = defaults[_SITE]
+    # Snakemake keeps what it will compute for each rule as a function, and beside it what was written
+    written = getattr(given, "raw", given)
+    return _elsewhere(load_site(str(written).strip("'\" ")))
 
 
 def _elsewhere(site: Site | None) -> Machine | None:

@@ -14,6 +14,9 @@ _ROOM_IN_TIME = 4
 _ROOM_IN_MEMORY = 1.3
 _SHORTEST_MIN = 10
 _MB_PER_GB = 1000.0
+_JOB_MB = 250
+"""The scheduler counts the Snakemake of a job too: 140 MB measured."""
+_LEAST_MB = 600
 
 _LIMITS: Mapping[str, str] = {
     "memory_mb": "memory of a node",
@@ -39,14 +42,24 @@ class Broken:
         return f"{self.limit}: {self.found}; {self.do}"
 
 
+def longest_minutes(machine: Machine, rule: str) -> int | None:
+    """The longest wall time of a rule's jobs; None for no limit that is known."""
+    light = machine.light_max_minutes
+    return light if light is not None and rule not in POOLED else machine.max_minutes
+
+
 def minutes_to_ask(prediction: Prediction) -> int:
     """Wall time to ask for: four times what is planned, for nodes differ and file systems have bad days."""
     return max(_SHORTEST_MIN, prediction.minutes * _ROOM_IN_TIME)
 
 
-def memory_to_ask(prediction: Prediction, machine: Machine, rule: str) -> int:
-    """Memory to ask for: a third more than is planned, or what it may be at worst, but never more than there is."""
-    asked = max(ceil(prediction.memory_mb * _ROOM_IN_MEMORY), prediction.most_mb)
+def memory_to_ask(prediction: Prediction, machine: Machine, rule: str, attempt: int = 1) -> int:
+    """Memory to ask for: a third more than is planned, or what it may be at worst, but never more than there is.
+
+    What runs the job comes on top; each further attempt asks for as much again.
+    """
+    step = max(ceil(prediction.memory_mb * _ROOM_IN_MEMORY), prediction.most_mb)
+    asked = max(_LEAST_MB, step + _JOB_MB) * attempt
     most = _memory_of(machine, rule)
     return asked if most is None else max(prediction.memory_mb, min(asked, most))
 
@@ -78,8 +91,7 @@ def _memory(plan: RunPlan) -> Iterator[Broken]:
 def _walltime(plan: RunPlan) -> Iterator[Broken]:
     machine = plan.machine
     for rule, needs in plan.rules.items():
-        light = machine.light_max_minutes
-        most = light if light is not None and rule not in POOLED else machine.max_minutes
+        most = longest_minutes(machine, rule)
         asked = minutes_to_ask(needs)
         if most is None or needs.jobs == 0 or asked <= most:
             continue

@@ -25,11 +25,14 @@ def check_account(site: Site, account: str) -> None:
         )
 
 
-def snakemake_options(site: Site, account: str) -> list[str]:
-    """What Snakemake is told of the account: itself, and the QOS where that has its name."""
-    if not account or site.scheduler != "slurm":
+def snakemake_options(site: Site | None, account: str) -> list[str]:
+    """What Snakemake is told of the account: itself, and the QOS where that has its name.
+
+    A profile that names no site (None) is for Slurm as far as is known.
+    """
+    if not account or (site and site.scheduler != "slurm"):
         return []
     options = ["--isthmus-slurm-account", account]
-    if site.submission.qos_is_account.value:
+    if site and site.submission.qos_is_account.value:
         options += ["--isthmus-slurm-qos", account]
     return options
