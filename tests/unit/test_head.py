@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,11 @@ import psutil
 import pytest
 
 from isthmus.errors import UserError
+from isthmus.launch import head, head_job
 from isthmus.launch.head import Head, is_held
+from isthmus.launch.profile import Profile
+from isthmus.plan.paths import RunPaths
+from isthmus.slurm.commands import NotAnswering
 
 
 def _held_by(work, process, **other):
@@ -58,3 +63,61 @@ def test_another_host_cannot_be_seen(tmp_path):
     _held_by(tmp_path / "work", psutil.Process(), host="elsewhere")
     with pytest.raises(UserError, match=r"if it is gone: delete .*head\.json"):
         Head(tmp_path / "work").take()
+
+
+@pytest.mark.parametrize(
+    ("asked", "mine", "refused"),
+    [("running", "8", True), ("over", "8", False), ("silent", "8", True), ("running", "7", False)],
+)
+def test_a_head_in_a_job_elsewhere_holds_the_folder_while_its_job_lives(
+    tmp_path, monkeypatch, asked, mine, refused
+):
+    def alive_of(ids):
+        if asked == "silent":
+            raise NotAnswering("squeue")
+        return ids if asked == "running" else []
+
+    monkeypatch.setattr(head, "alive_of", alive_of)
+    monkeypatch.setenv("SLURM_JOB_ID", mine)  # the same job is the same head, put back into the queue
+    _held_by(tmp_path / "work", psutil.Process(), host="elsewhere", slurm_job="7")
+    if refused:
+        with pytest.raises(UserError, match="another run"):
+            Head(tmp_path / "work").take()
+    else:
+        Head(tmp_path / "work").take()
+        assert json.loads((tmp_path / "work" / "head.json").read_text())["slurm_job"] == mine
+
+
+def test_options_of_the_heads_own_job(tmp_path, monkeypatch):
+    monkeypatch.setattr(head_job, "_sbatch", lambda options, script: handed.append((options, script)) or "9")
+    handed = []
+    paths = RunPaths(tmp_path)
+    resources = {"slurm_partition": "small", "qos": "normal", "mem_mb": 0}
+    profile = Profile(tmp_path / "p", {"executor": "isthmus-slurm", "default-resources": resources})
+    assert (
+        head_job.submit_head(paths, profile, ["run", "a b.yaml", "--head-in-job"], account="x", minutes=30)
+        == "9"
+    )
+    options, script = handed.pop()
+    assert {"--account=x", "--partition=small", "--qos=normal", "--time=30"} <= set(options)
+    assert not [option for option in options if option.startswith("--mem")]
+    assert "isthmus run 'a b.yaml' --head-in-job" in script
+    monkeypatch.setenv("ISTHMUS_HEAD_IN_JOB", "9")
+    assert head_job.submit_next(paths) == "9"
+    assert handed == [([*options, "--dependency=afterany:9"], script)]
+
+
+def test_a_profile_without_slurm_has_no_head_job(tmp_path):
+    with pytest.raises(UserError, match="does not run jobs on Slurm"):
+        head_job.submit_head(RunPaths(tmp_path), Profile(tmp_path, {}), [], account="", minutes=None)
+
+
+def test_the_warning_is_heeded_only_in_a_job_of_its_own(monkeypatch):
+    before = signal.getsignal(signal.SIGUSR1)
+    monkeypatch.delenv("ISTHMUS_HEAD_IN_JOB", raising=False)
+    with head_job.warned_of_end():
+        assert signal.getsignal(signal.SIGUSR1) is before
+    monkeypatch.setenv("ISTHMUS_HEAD_IN_JOB", "9")
+    with pytest.raises(head_job.HandOver), head_job.warned_of_end():
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert signal.getsignal(signal.SIGUSR1) is before

@@ -20,8 +20,9 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from isthmus.errors import UserError
+from isthmus.slurm.environment import clean_environment
 from snakemake_executor_plugin_isthmus_slurm.sbatch import submit
-from snakemake_executor_plugin_isthmus_slurm.submission import clean_environment, last_word, make_script
+from snakemake_executor_plugin_isthmus_slurm.submission import last_word, make_script
 
 LEANT_ON = (
     plugin.Executor.__init__,

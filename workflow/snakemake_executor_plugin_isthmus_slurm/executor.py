@@ -22,12 +22,13 @@ from isthmus.errors import UserError
 from isthmus.plan.paths import RunPaths
 from isthmus.slurm.accounts import check_account
 from isthmus.slurm.commands import NotAnswering, accounted_states, cancel, queued_jobs
+from isthmus.slurm.environment import clean_environment
 from isthmus.slurm.names import JobKey, known_names, note_name
 from isthmus.slurm.orphans import Orphans
 from isthmus.slurm.watch import Fate, Verdict, Watch
 from snakemake_executor_plugin_isthmus_slurm.sbatch import submit
 from snakemake_executor_plugin_isthmus_slurm.settings import LONGEST_POLL_S
-from snakemake_executor_plugin_isthmus_slurm.submission import clean_environment, last_word, make_script
+from snakemake_executor_plugin_isthmus_slurm.submission import last_word, make_script
 from snakemake_executor_plugin_isthmus_slurm.telling import Teller
 
 _SHORTEST_POLL_S = 3.0

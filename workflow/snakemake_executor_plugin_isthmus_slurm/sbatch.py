@@ -99,11 +99,11 @@ def _what_to_do(fault: str) -> str:
     """A hint for refusals that are common."""
     low = fault.lower()
     hints = {
-        "account": "give the account of your project: `isthmus run --account NAME`",
-        "partition": "give a profile whose partition this cluster has",
-        "qos": "give a profile whose QOS your account may use",
-        "time limit": "the job asks for more time than allowed: more packs make it shorter (execution.packs)",
         "memory": "the job asks for more memory than a node has: fewer workers or smaller blocks need less",
+        "invalid account": "give the account of your project: `isthmus run --account NAME`",
+        "invalid qos": "give a profile whose QOS your account may use",
+        "invalid partition": "give a profile whose partition this cluster has",
         "node configuration": "no node of the partition is as large as the job asks: fewer workers need less",
+        "time limit": "the job asks for more time than allowed: more packs make it shorter (execution.packs)",
     }
     return next((hint for sign, hint in hints.items() if sign in low), "mend the profile or ask the site")

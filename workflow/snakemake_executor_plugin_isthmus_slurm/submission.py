@@ -1,19 +1,9 @@
-"""What is handed to `sbatch`: the script of a job, and an environment without the leavings of a login."""
+"""The batch script of a job, and the last word that it leaves."""
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-# What software needs in order to start; everything else of the login stays behind.
-_KEPT = (
-    *("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
-    *("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SLURM_CONF"),
-)
-_OURS = ("ISTHMUS_", "SNAKEMAKE_")
-_WORKFLOW = Path(__file__).resolve().parents[1]
 
 _SCRIPT = """#!/bin/sh
 # {title}
@@ -56,16 +46,3 @@ def last_word(folder: Path, job: str) -> int | None:
         return int((folder / f"{job}.exit").read_text())
     except (OSError, ValueError):
         return None
-
-
-def clean_environment(environment: Mapping[str, str], *, also: Iterable[str] = ()) -> dict[str, str]:
-    """The part of an environment that jobs get: what software needs to start, our own variables, and those in `also`.
-
-    Python finds this workflow's package, and nothing that a user has installed for himself.
-    """
-    names = {*_KEPT, *also}
-    kept = {name: value for name, value in environment.items() if name in names or name.startswith(_OURS)}
-    search = [str(_WORKFLOW)] + [
-        part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(_WORKFLOW)
-    ]
-    return {**kept, "PYTHONPATH": os.pathsep.join(search), "PYTHONNOUSERSITE": "1"}

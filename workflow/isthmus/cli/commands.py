@@ -71,6 +71,9 @@ def run(given: argparse.Namespace) -> int:
             profile=_profile(given.profile),
             arguments=given.passed_on,
             account=given.account,
+            head_in_job=given.head_in_job,
+            head_min=given.head_minutes,
+            words=given.words,
         )
     )
 

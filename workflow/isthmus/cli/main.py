@@ -19,12 +19,13 @@ _EXIT_CODES = "exit codes: 0 fine, 1 something that you can mend (one line each)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    all_words = tuple(words)
     words, passed_on = _split(words)
     parser = _parser()
     given = parser.parse_args(words)
     if passed_on and given.command not in ("check", "plan", "run"):
         parser.error(f"`{given.command}` takes no Snakemake arguments after --")
-    given.passed_on = tuple(passed_on)
+    given.passed_on, given.words = tuple(passed_on), all_words
     logging.getLogger("tifffile").setLevel(
         logging.CRITICAL
     )  # what is wrong with a file is told in our own words
@@ -100,6 +101,17 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--site", help="machine to plan for: a name in resources/sites/, or a path (default: this one)"
     )
+    run.add_argument(
+        "--head-in-job",
+        action="store_true",
+        help="submit the run itself as a small job, which submits itself again before its time is up",
+    )
+    run.add_argument(
+        "--head-minutes",
+        type=_positive,
+        metavar="N",
+        help="time limit of that job (default: a day, or what the partition allows)",
+    )
     run.epilog = "arguments after -- go to Snakemake, for example: isthmus run CONFIG.yaml -- --dry-run"
     status = commands.add_parser("status", help="how far a run is, and its last error; writes nothing")
     verify = commands.add_parser("verify", help="read the results of a run again and tell what is damaged")
@@ -126,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command.set_defaults(function=function)
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of minutes (1, 2, ...)")
+    return int(text)
 
 
 def _number_of_cores(text: str) -> int:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +20,8 @@ from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER, UserError
 from isthmus.launch.check import check_run
 from isthmus.launch.display import Display
 from isthmus.launch.ending import end_on_sigterm
-from isthmus.launch.head import Head
+from isthmus.launch.head import Head, is_held
+from isthmus.launch.head_job import HandOver, is_head_job, submit_head, submit_next, warned_of_end
 from isthmus.launch.locks import drop_stale_locks
 from isthmus.launch.overrides import to_snakemake
 from isthmus.launch.preflight import preflight
@@ -45,7 +47,7 @@ _PATIENCE_S = 15.0
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for on the command line."""
+    """What the user asked for on the command line; `words` are those of the command line itself."""
 
     config: Path
     overrides: dict[str, Any]
@@ -53,6 +55,9 @@ class Request:
     profile: Path
     arguments: tuple[str, ...] = ()
     account: str = ""
+    head_in_job: bool = False
+    head_min: int | None = None
+    words: tuple[str, ...] = ()
 
 
 def execute(request: Request) -> int:
@@ -69,11 +74,28 @@ def execute(request: Request) -> int:
         return subprocess.call(_command(request, [], forced=outdated))
     profile = read_profile(request.profile)
     preflight(run, profile, account=request.account)
+    if request.head_in_job and not is_head_job():
+        return _submit_head(request, run, profile)
     began = time.time()
-    with Head(run.paths.work):
-        with Display(run.paths.logs / "isthmus.log") as display, end_on_sigterm():
-            code = _work(request, run, profile, display, began)
-        return _tell(run, code, time.time() - began)
+    try:
+        with warned_of_end(), Head(run.paths.work):
+            with Display(run.paths.logs / "isthmus.log") as display, end_on_sigterm():
+                code = _work(request, run, profile, display, began)
+            return _tell(run, code, time.time() - began)
+    except HandOver:
+        sys.stdout.write(f"the time of this job is nearly up: job {submit_next(run.paths)} goes on\n")
+        return EXIT_FINE
+
+
+def _submit_head(request: Request, run: Run, profile: Profile) -> int:
+    if is_held(run.paths.work):
+        Head(run.paths.work).take()  # tells who holds it
+    job = submit_head(run.paths, profile, request.words, account=request.account, minutes=request.head_min)
+    sys.stdout.write(
+        f"the head of the run is job {job}; `isthmus status {run.paths.root}` tells how far it is\n"
+        f"log: {run.paths.logs / 'slurm' / f'head.{job}.log'}\n"
+    )
+    return EXIT_FINE
 
 
 def _work(request: Request, run: Run, profile: Profile, display: Display, began: float) -> int:
@@ -177,6 +199,10 @@ def _run_snakemake(
             while process.poll() is None:
                 _show(display, reader, news)
                 time.sleep(_POLL_S)
+        except HandOver:
+            # Its jobs go on: who comes next takes them over.
+            _kill(process)
+            raise
         except BaseException:
             _stop(process)
             raise
@@ -188,6 +214,12 @@ def _show(display: Display, reader: ProgressReader, news: NewsReader) -> None:
     for text in news.read():
         display.say(text)
     display.show(reader.read())
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

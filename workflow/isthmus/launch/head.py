@@ -12,6 +12,8 @@ from typing import Any
 import psutil
 
 from isthmus.errors import UserError
+from isthmus.slurm.commands import NotAnswering
+from isthmus.slurm.orphans import alive_of
 
 
 class Head:
@@ -34,6 +36,8 @@ class Head:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         me = psutil.Process()
         mine = {"pid": me.pid, "host": socket.gethostname(), "created": me.create_time()}
+        if job := os.environ.get("SLURM_JOB_ID"):
+            mine["slurm_job"] = job
         while True:
             if self._claim(json.dumps(mine) + "\n"):
                 return
@@ -90,12 +94,24 @@ def is_held(work: Path) -> bool:
 
 
 def _alive(other: dict[str, Any]) -> bool:
-    """Whether that process still runs. On another host it cannot be seen: it is taken for alive."""
+    """Whether that process still runs. On another host it cannot be seen: taken for alive unless its job is over."""
     if other.get("host") != socket.gethostname():
-        return True
+        return not _is_over(str(other.get("slurm_job", "")))
     try:
         return bool(psutil.Process(int(str(other["pid"]))).create_time() == other.get("created"))
     except (psutil.Error, ValueError, KeyError):
+        return False
+
+
+def _is_over(job: str) -> bool:
+    """Whether a Slurm job in which a head ran has ended, or is this one, put back into the queue."""
+    if not job:
+        return False
+    if job == os.environ.get("SLURM_JOB_ID"):
+        return True
+    try:
+        return not alive_of([job])
+    except NotAnswering:
         return False
 
 

@@ -1,0 +1,146 @@
+"""The head of a run as a job of its own, for systems whose login nodes forbid long processes.
+
+The job is small. Some minutes before its time is up Slurm warns it: it leaves its jobs alone, submits the same job once
+more, and ends; the next one takes the jobs over, as after any death of a head.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from isthmus.errors import UserError
+from isthmus.launch.profile import Profile
+from isthmus.plan.paths import RunPaths
+from isthmus.slurm.commands import ANSWER_S, NotAnswering, ask
+from isthmus.slurm.details import to_minutes
+from isthmus.slurm.environment import clean_environment
+from isthmus.slurm.names import head_name
+from isthmus.steps.job import write_json
+
+_IN_JOB = "ISTHMUS_HEAD_IN_JOB"
+_MEMORY_MB = 2000
+_LONGEST_MIN = 24 * 60
+_WARN_S = 120
+_SCRIPT = """#!/bin/sh
+# the head of a run
+{variable}="$SLURM_JOB_ID"
+export {variable}
+exec {command}
+"""
+
+
+class HandOver(BaseException):
+    """The time of the job that the head runs in is nearly up."""
+
+
+def submit_head(
+    paths: RunPaths, profile: Profile, words: Sequence[str], *, account: str, minutes: int | None
+) -> str:
+    """Submit `isthmus` with these words as a job; returns its id."""
+    if not profile.on_slurm:
+        raise UserError(
+            where="--head-in-job",
+            found=f"profile '{profile.folder.name}' does not run jobs on Slurm",
+            do="give a profile that does",
+        )
+    command = shlex.join([sys.executable, "-P", "-m", "isthmus", *words])
+    (paths.logs / "slurm").mkdir(parents=True, exist_ok=True)
+    options = ["sbatch", "--parsable", f"--job-name={head_name(paths.root)}", "--requeue", "--export=ALL"]
+    options += [f"--output={paths.logs / 'slurm'}/head.%j.log", "--open-mode=append"]
+    options += ["--ntasks=1", "--cpus-per-task=1", f"--signal=B:USR1@{_WARN_S}", f"--chdir={Path.cwd()}"]
+    options += [f"--time={minutes or _longest(profile)}", *_of_profile(profile, account)]
+    script = _SCRIPT.format(variable=_IN_JOB, command=command)
+    write_json(_note(paths), {"options": options, "script": script})
+    return _sbatch(options, script)
+
+
+def is_head_job() -> bool:
+    """Whether this process is the head in a job."""
+    return bool(os.environ.get(_IN_JOB))
+
+
+def submit_next(paths: RunPaths) -> str:
+    """Submit the job that follows this one, to begin when this has ended; returns its id."""
+    try:
+        noted = json.loads(_note(paths).read_text())
+        options, script = [str(word) for word in noted["options"]], str(noted["script"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            where=str(_note(paths)), found=f"cannot be read ({error})", do="start the run again"
+        ) from None
+    return _sbatch([*options, f"--dependency=afterany:{os.environ[_IN_JOB]}"], script)
+
+
+@contextmanager
+def warned_of_end() -> Iterator[None]:
+    """Within this, in a job of its own, the scheduler's warning raises HandOver."""
+    if not is_head_job() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGUSR1, _hand_over)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def _hand_over(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    raise HandOver
+
+
+def _note(paths: RunPaths) -> Path:
+    return paths.slurm / "head_job.json"
+
+
+def _of_profile(profile: Profile, account: str) -> Iterator[str]:
+    """Options of the head's job, as the profile has them for light jobs."""
+    if given := account or profile.default("slurm_account"):
+        yield f"--account={given}"
+    named = {"slurm_partition": "partition", "qos": "qos", "constraint": "constraint"}
+    for resource, option in named.items():
+        if value := profile.default(resource):
+            yield f"--{option}={value}"
+    if profile.default("mem_mb") != "0":  # there, memory must not be asked for
+        yield f"--mem={_MEMORY_MB}"
+
+
+def _longest(profile: Profile) -> int:
+    """Minutes: a day, or as long as the partition allows."""
+    partition = profile.default("slurm_partition")
+    words = [f"--partition={partition}"] if partition else []
+    try:
+        limits = [to_minutes(line) for line in ask("sinfo", "--noheader", "--format=%l", *words).splitlines()]
+    except NotAnswering:
+        limits = []
+    return int(min([_LONGEST_MIN, *(limit for limit in limits if limit)]))
+
+
+def _sbatch(options: Sequence[str], script: str) -> str:
+    done = subprocess.run(
+        options,
+        input=script,
+        env=clean_environment(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=ANSWER_S,
+        check=False,
+    )
+    if done.returncode:
+        lines = [line.removeprefix("sbatch: error: ") for line in done.stderr.splitlines()]
+        raise UserError(
+            where="--head-in-job",
+            found=f"Slurm refuses the job of the head ({'; '.join(lines)})",
+            do="mend the profile, or start without --head-in-job",
+        )
+    return done.stdout.strip().split(";")[0]
