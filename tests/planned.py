@@ -57,12 +57,21 @@ def plan_of(
     execution: dict[str, Any] | None = None,
     n: int = 1,
     preset: str = "tissue",
+    header: ImageHeader | None = None,
+    previous: RunPlan | None = None,
 ) -> RunPlan:
-    """The plan of n such samples."""
+    """The plan of n such samples, or of other images."""
     options = {"samples": "samples.tsv", "segmentation": {"basins": {"preset": preset}}}
     made = Settings.model_validate(options)
     settings = made.model_dump(mode="json")
     settings["execution"] |= execution or {}
+    sample = replace(sample, header=header or sample.header)
     sample = replace(sample, borders=borders_of(made, sample.header))
     names = ["a", *(f"sample{number}" for number in range(2, n + 1))]
-    return make_plan(settings, dict.fromkeys(names, sample), reference=None, machine=machine or Machine())
+    return make_plan(
+        settings,
+        dict.fromkeys(names, sample),
+        reference=None,
+        machine=machine or Machine(),
+        previous=previous,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from math import prod
 
 from planned import SLIDE, plan_of
 from rich.console import Console
@@ -18,8 +19,6 @@ from isthmus.plan.cost import POOLED
 from isthmus.plan.limits import check_limits
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import RunPlan
-
-_MONTH_H = 30 * 24.0
 
 
 def most_in_one_run(machine: Machine, most: int) -> tuple[int, str]:
@@ -36,18 +35,25 @@ def most_in_one_run(machine: Machine, most: int) -> tuple[int, str]:
 
 
 def month(plan: RunPlan, machine: Machine, slides: int) -> Iterator[str]:
-    """All slides, a run each: sums, and how long the jobs take with what may run at once."""
+    """All slides, a run each: sums, how long the jobs take with what may run at once, and what the storage holds."""
     rules = plan.rules.values()
     jobs, files = sum(rule.jobs for rule in rules), sum(rule.files for rule in rules)
-    core_hours, storage = sum(rule.core_hours for rule in rules), sum(rule.storage_mb for rule in rules)
-    yield f"{slides:,} slides, a run each: {slides * jobs:,} jobs, {slides * core_hours:,.0f} core-hours billed"
-    yield f"{slides * files:,} files and folders, {slides * storage / 1e6:,.1f} TB with intermediates"
+    core_hours, cpu_hours = sum(rule.core_hours for rule in rules), sum(rule.cpu_hours for rule in rules)
+    gb = sum(rule.storage_mb for rule in rules) / 1e3
+    yield f"{slides:,} slides, a run each: {slides * jobs:,} jobs"
+    yield f"{slides * core_hours:,.0f} core-hours billed, {slides * cpu_hours:,.0f} of them work"
+    yield f"{slides * files:,} files and folders, {slides * gb / 1e3:,.1f} TB with intermediates"
+    raw_gb = 2 * prod(SLIDE.header.shape) / 1e9
+    yield f"{slides * raw_gb / 1e3:,.0f} TB of pixels to read once"
     at_once = machine.max_jobs_running or 1
     hours = {name: rule.jobs * rule.minutes / 60 for name, rule in plan.rules.items()}
     whole = sum(hours[name] for name in POOLED)
-    yield f"whole-node jobs: {slides * whole / at_once:,.1f} hours with {at_once} at once ({_MONTH_H:.0f} in a month)"
-    light = sum(hours.values()) - whole
-    yield f"light jobs: {slides * light / at_once:,.1f} hours with {at_once} at once"
+    yield f"whole-node jobs: {slides * whole / at_once:,.1f} hours with {at_once} at once"
+    yield f"light jobs: {slides * (sum(hours.values()) - whole) / at_once:,.1f} hours with {at_once} at once"
+    if machine.max_files is not None:
+        yield f"the storage takes the files of {machine.max_files // files:,} slides"
+    if machine.max_storage_gb is not None:
+        yield f"and holds the results and intermediates of {int(machine.max_storage_gb / gb):,}"
 
 
 def main(site: str, slides: int) -> None:

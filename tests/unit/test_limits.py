@@ -29,12 +29,13 @@ def test_a_slide_of_ten_thousand_million_pixels_fits_lumi():
 
 
 def test_a_plate_fits_lumi_too():
+    """Its blocks are pairs of field and block; a field is one block."""
     plan = plan_of(PLATE, machine=LUMI, preset="culture")
-    assert plan.samples["a"].n_blocks == 384 * 9 * 9
+    assert plan.samples["a"].n_blocks == 384 * 9
     assert sum(rule.jobs for rule in plan.rules.values()) < 100
     assert check_limits(plan) == []
     packs = [plan.samples["a"].blocks_of(pack) for pack in plan.packs("a")]
-    assert [pair for pack in packs for pair in pack] == list(range(384 * 9 * 9))
+    assert [pair for pack in packs for pair in pack] == list(range(384 * 9))
 
 
 def test_whole_nodes_are_billed_whole():

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from isthmus.errors import n_of
+from isthmus.plan.cost import POOLED
 from isthmus.plan.limits import check_limits, unknown_limits
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import RunPlan, SamplePlan
 
 _MOST_SAMPLES = 12
 _MB_PER_GB = 1000.0
+_LEAST_USED = 0.25
 
 
 def plan_table(plan: RunPlan) -> Table:
@@ -60,6 +62,7 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
     yield _machine_line(plan.machine)
     if any(sample.has_points and sample.n_transcripts is None for sample in plan.samples.values()):
         yield "unknown: how many transcripts there are; time and memory for them are not counted"
+    yield from _idle_line(plan)
     unknown = unknown_limits(plan.machine)
     if unknown:
         yield f"unknown limits of {plan.machine.name}: {', '.join(unknown)}"
@@ -68,6 +71,15 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
         yield f"limit broken: {limit}"
     if not broken:
         yield "no known limit is broken"
+
+
+def _idle_line(plan: RunPlan) -> Iterator[str]:
+    """Whole nodes are billed however short a job is."""
+    pooled = [plan.rules[rule] for rule in POOLED]
+    billed, worked = sum(rule.core_hours for rule in pooled), sum(rule.cpu_hours for rule in pooled)
+    if plan.machine.billed_cores is not None and worked < _LEAST_USED * billed:
+        share = f"{worked / billed:.0%}"
+        yield f"note: {share} of what whole nodes are billed for is work; a profile that shares nodes would cost less"
 
 
 def _sample_line(sample: SamplePlan) -> str:

@@ -22,25 +22,25 @@ _MOST_BLOCK_PIXELS = 1 << 28
 """Indices within a block and its margin are 32 bits wide; this leaves room for a margin of seven times as many."""
 
 
-def default_piece_px(shape: Triple) -> Triple:
-    """Blocks of labels and shards of images (z, y, x) for an image of this shape.
+def default_piece_px(shape: Triple, n_images: int = 1) -> Triple:
+    """Blocks of labels and shards of images (z, y, x) for images of this shape.
 
-    A piece is one stored file. A plane has at most 1024 of them, up to pieces of 4096 pixels a side: beyond, a worker
-    would hold more than a core's share of a node's memory.
+    A piece is one stored file. Planes have at most 1024 of them together, up to pieces of 4096 pixels a side: beyond, a
+    worker would hold more than a core's share of a node's memory.
     """
     if shape[0] > 1:
         return (_VOLUME_Z, _VOLUME_EDGE_PX, _VOLUME_EDGE_PX)
     for edge in _EDGES_PX:
         piece = (1, edge, edge)
-        if Grid(shape, piece).n_blocks <= _MOST_PIECES:
+        if n_images * Grid(shape, piece).n_blocks <= _MOST_PIECES:
             return piece
     return (1, _EDGES_PX[-1], _EDGES_PX[-1])
 
 
-def block_shape(block_px: int | Sequence[int] | None, shape: Triple) -> Triple:
+def block_shape(block_px: int | Sequence[int] | None, shape: Triple, n_images: int = 1) -> Triple:
     """The block (z, y, x) that `execution.block_px` asks for; a plane has z = 1."""
     if block_px is None:
-        return default_piece_px(shape)
+        return default_piece_px(shape, n_images)
     if isinstance(block_px, int):
         return (1 if shape[0] == 1 else _VOLUME_Z, block_px, block_px)
     z, y, x = block_px

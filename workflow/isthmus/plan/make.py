@@ -101,7 +101,7 @@ def _plan_sample(
 ) -> SamplePlan:
     header = sample.header
     window = window_of(header, settings["image"]["region_um"], where=sample.where)
-    block_px = block_shape(settings["execution"]["block_px"], window.shape)
+    block_px = block_shape(settings["execution"]["block_px"], window.shape, sample.n_images)
     digests = _digests(settings, sample, window, block_px)
     if settings["execution"]["block_px"] is None and _same("import_image", digests, previous):
         assert previous is not None

@@ -88,7 +88,7 @@ class SamplePlan(BaseModel):
     @property
     def shard_px(self) -> Triple:
         """Shape of a stored piece of the image (z, y, x)."""
-        return default_piece_px(self.grid.shape)
+        return default_piece_px(self.grid.shape, self.n_images)
 
     @property
     def n_blocks(self) -> int:

@@ -183,8 +183,8 @@ def _together(rule: str, of: list[_Jobs], machine: Machine) -> Prediction:
         worker_mb=ceil(max((jobs.worker_mb for jobs in of), default=0)),
         most_mb=ceil(max((jobs.most_mb for jobs in of), default=0)),
         minutes=ceil(max((jobs.wall_s for jobs in of), default=0) / _S_PER_MIN),
-        cpu_hours=round(sum(jobs.cpu_s for jobs in of) / _S_PER_HOUR, 4),
-        core_hours=round(billed_s / _S_PER_HOUR, 4),
+        cpu_hours=round(sum(jobs.cpu_s for jobs in of) / _S_PER_HOUR, 6),
+        core_hours=round(billed_s / _S_PER_HOUR, 6),
         files=sum(jobs.files for jobs in of),
         storage_mb=round(sum(jobs.storage_mb for jobs in of), 1),
     )
