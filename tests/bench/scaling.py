@@ -15,10 +15,10 @@ from rich.console import Console
 
 from isthmus.cli.plan_text import plan_lines, plan_table
 from isthmus.launch.site import machine_of_site
-from isthmus.plan.cost import POOLED
 from isthmus.plan.limits import check_limits
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import RunPlan
+from isthmus.plan.rules import POOLED
 
 
 def most_in_one_run(machine: Machine, most: int) -> tuple[int, str]:

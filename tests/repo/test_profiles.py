@@ -9,10 +9,10 @@ import yaml
 from repo_files import ROOT
 from test_rules import RULES
 
+from isthmus.plan.rules import GPU, LIGHT, POOLED
 from isthmus.sites.document import documents
 from isthmus.sites.load import FOLDER, load_site, site_names, site_of_profile
 from isthmus.sites.profile import queue_of
-from isthmus.sites.rules import GPU, LIGHT, POOLED
 
 PROFILES = ROOT / "profiles"
 EUROHPC = {

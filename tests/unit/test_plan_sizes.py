@@ -25,7 +25,7 @@ from isthmus.plan.cost import ALL_TERMS, KINDS, constants, cost, terms
 from isthmus.plan.files import files_of
 from isthmus.plan.layout import default_piece_px, read_pixels
 from isthmus.plan.machine import Machine
-from isthmus.plan.predict import PER_RUN, PER_SAMPLE
+from isthmus.plan.rules import PER_RUN, PER_SAMPLE
 from isthmus.plan.size import Size
 
 

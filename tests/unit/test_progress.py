@@ -12,12 +12,13 @@ from isthmus.cli.commands import status
 from isthmus.config.models import Settings
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
-from isthmus.launch.jobs import PER_RUN, PER_SAMPLE, planned_jobs
+from isthmus.launch.jobs import planned_jobs
 from isthmus.launch.progress import ProgressReader
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import SampleInput, make_plan
 from isthmus.plan.model import RunPlan, write_plan
 from isthmus.plan.paths import RunPaths
+from isthmus.plan.rules import PER_RUN, PER_SAMPLE
 
 
 def plan_without(rule: str) -> RunPlan:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from isthmus.errors import n_of
-from isthmus.plan.cost import POOLED
 from isthmus.plan.limits import check_limits, unknown_limits
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import RunPlan, SamplePlan
+from isthmus.plan.rules import POOLED
 
 _MOST_SAMPLES = 12
 _MB_PER_GB = 1000.0

@@ -13,22 +13,8 @@ from typing import Any
 from isthmus.plan.history import read_notes
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
+from isthmus.plan.rules import IN_PACKS, PER_RUN, PER_SAMPLE
 
-PER_SAMPLE = (
-    "import_image",
-    "import_transcripts",
-    "survey_image",
-    "segment_pack",
-    "stitch_labels",
-    "quantify_pack",
-    "build_pyramid",
-    "build_table",
-    "build_outlines",
-    "certify_seams",
-    "assess_quality",
-)
-PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")
-IN_PACKS = ("segment_pack", "quantify_pack")
 _PUBLISHED = ("rule", "sample", "time", "digest", "files")
 
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from isthmus.launch.jobs import IN_PACKS, JobState, State, count_blocks, job_states
+from isthmus.launch.jobs import JobState, State, count_blocks, job_states
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
+from isthmus.plan.rules import IN_PACKS
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from functools import cache, partial
 from pathlib import Path
 
 from isthmus.errors import n_of
-from isthmus.launch.jobs import IN_PACKS, last_note, planned_jobs, published_jobs
+from isthmus.launch.jobs import last_note, planned_jobs, published_jobs
 from isthmus.launch.published import find_lost, forget
 from isthmus.packs.journal import Journal
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
+from isthmus.plan.rules import IN_PACKS
 from isthmus.steps.stored import damaged
 
 

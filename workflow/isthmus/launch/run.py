@@ -13,13 +13,13 @@ from isthmus.config.models import Settings
 from isthmus.errors import UserError
 from isthmus.launch.head import Head
 from isthmus.launch.inputs import gather_inputs, reference_digest
-from isthmus.launch.jobs import IN_PACKS
 from isthmus.launch.sizes import this_machine
 from isthmus.plan.limits import longest_minutes, memory_to_ask, minutes_to_ask
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import make_plan
 from isthmus.plan.model import RunPlan, read_plan, write_plan
 from isthmus.plan.paths import RunPaths, pack_names
+from isthmus.plan.rules import IN_PACKS
 
 
 class Run:

@@ -20,10 +20,10 @@ import yaml
 from scipy.optimize import nnls
 
 from isthmus.packs.journal import Journal
-from isthmus.plan.cost import CONSTANTS, IN_PACKS, KINDS, POOLED, terms
+from isthmus.plan.cost import CONSTANTS, KINDS, terms
 from isthmus.plan.model import RunPlan, read_plan
 from isthmus.plan.paths import RunPaths, SamplePaths
-from isthmus.plan.predict import PER_RUN
+from isthmus.plan.rules import IN_PACKS, PER_RUN, POOLED
 from isthmus.plan.size import Size
 
 _MB = 1e6

@@ -13,13 +13,10 @@ from typing import Any
 
 import yaml
 
+from isthmus.plan.rules import POOLED
 from isthmus.plan.size import Size
 
 CONSTANTS = Path(__file__).with_name("constants.yaml")
-
-POOLED = ("import_image", "segment_pack", "quantify_pack", "build_pyramid")
-"""Rules whose jobs use all cores that they are given; every other rule uses one."""
-IN_PACKS = ("segment_pack", "quantify_pack")
 
 _EXACT_KCELLS = 100.0
 """Up to here neighbours are searched in a time that grows with the square of the cells."""

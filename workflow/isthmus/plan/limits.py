@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from isthmus.plan.cost import IN_PACKS, POOLED
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import Prediction, RunPlan
+from isthmus.plan.rules import IN_PACKS, POOLED
 
 _ROOM_IN_TIME = 4
 _ROOM_IN_MEMORY = 1.3

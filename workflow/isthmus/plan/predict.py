@@ -7,26 +7,12 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
 
-from isthmus.plan.cost import ALL_TERMS, IN_PACKS, POOLED, cost, largest_window_read_px, terms
+from isthmus.plan.cost import ALL_TERMS, cost, largest_window_read_px, terms
 from isthmus.plan.files import files_of, files_of_run
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import Prediction, SamplePlan
+from isthmus.plan.rules import IN_PACKS, PER_RUN, PER_SAMPLE, POOLED
 from isthmus.plan.size import Size
-
-PER_SAMPLE = (
-    "import_image",
-    "import_transcripts",
-    "survey_image",
-    "segment_pack",
-    "stitch_labels",
-    "quantify_pack",
-    "build_pyramid",
-    "build_outlines",
-    "build_table",
-    "certify_seams",
-    "assess_quality",
-)
-PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")
 
 _PACK_TARGET_S = 1800.0
 _MB_PER_S = 1000.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from isthmus.plan.rules import GPU, LIGHT, POOLED
 from isthmus.sites.model import QueueFacts, Site
-from isthmus.sites.rules import GPU, LIGHT, POOLED
 
 EXECUTOR = "isthmus-slurm"
 RETRIES = 2

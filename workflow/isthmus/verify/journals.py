@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from isthmus.errors import UserError, n_of
-from isthmus.launch.jobs import IN_PACKS, last_note
+from isthmus.launch.jobs import last_note
 from isthmus.launch.repair import blocks_without_entry
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
+from isthmus.plan.rules import IN_PACKS
 from isthmus.verify.noted import Place
 
 

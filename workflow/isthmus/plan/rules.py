@@ -1,0 +1,27 @@
+"""The rules of the workflow by what their jobs are; a test holds the lists in step with the rules."""
+
+from __future__ import annotations
+
+PER_SAMPLE = (
+    "import_image",
+    "import_transcripts",
+    "survey_image",
+    "segment_pack",
+    "stitch_labels",
+    "quantify_pack",
+    "build_pyramid",
+    "build_table",
+    "build_outlines",
+    "certify_seams",
+    "assess_quality",
+)
+"""A job a sample, or a pack of a sample."""
+PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")
+"""One job a run."""
+IN_PACKS = ("segment_pack", "quantify_pack")
+POOLED = ("import_image", "segment_pack", "quantify_pack", "build_pyramid")
+"""Use all cores that their job is given; every other rule uses one."""
+LIGHT = tuple(rule for rule in (*PER_SAMPLE, *PER_RUN) if rule not in POOLED)
+"""One process a job."""
+GPU = ("segment_pack",)
+"""May use GPUs: its jobs go to GPU nodes where a site has such."""
