@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from planned import LUMI
 from study import ISTHMUS, SNAKEFILE, Study, command
 
 from isthmus.image.affine import Affine
 from isthmus.image.ome_zarr import create_level, write_image_metadata
+from isthmus.launch.run import Run
+from isthmus.plan.model import write_plan
 
 SIDE = 100_000
 CHANNELS = ["DAPI", "membrane", "18S", "vimentin"]
@@ -94,3 +99,41 @@ def test_a_site_that_there_is_not_is_told(slide: Study) -> None:
     ended = command([*ISTHMUS, "plan", str(slide.config), "--site", "elsewhere"], slide.folder)
     assert ended.code == 1
     assert "there is no site 'elsewhere'" in ended.err
+
+
+def test_a_plan_binds_its_machine_and_once_a_run_has_begun_every_other(slide: Study) -> None:
+    def packs(**options: Any) -> int:
+        return (
+            Run.from_files([slide.config], overrides={}, cwd=slide.folder, **options)
+            .plan.sample("slide")
+            .packs
+        )
+
+    explicit = {"execution.packs": 9}
+    first = Run.from_files([slide.config], overrides=explicit, cwd=slide.folder, machine=LUMI)
+    write_plan(first.plan, first.paths.plan)
+    assert packs(machine=LUMI) == 9
+    assert packs(cores=2) == 1
+    first.paths.jobs.mkdir(parents=True)
+    assert packs(cores=2) == 9
+    shutil.rmtree(first.paths.work)
+
+
+def test_what_a_head_has_started_takes_its_machine(slide: Study) -> None:
+    run = Run.from_files([slide.config], overrides={}, cwd=slide.folder, machine=LUMI)
+    code = (
+        "import sys; from isthmus.launch.run import Run;"
+        "print(Run.from_files([sys.argv[1]], overrides={}).plan.machine.name)"
+    )
+    words = [sys.executable, "-P", "-c", code, str(slide.config)]
+    run.begin()
+    try:
+        below = command(words, slide.folder)
+        assert below.out.strip() == "LUMI-C", below.text
+        assert (
+            Run.from_files([slide.config], overrides={}, cwd=slide.folder).plan.machine.name == "this machine"
+        )
+    finally:
+        run.end()
+    assert command(words, slide.folder).out.strip() == "this machine"
+    shutil.rmtree(run.paths.work)
