@@ -132,3 +132,9 @@ def test_light_jobs_have_a_longest_time_of_their_own():
     assert longest_minutes(machine, "segment_pack") == 100
     assert longest_minutes(machine, "build_table") == 30
     assert longest_minutes(Machine(), "build_table") is None
+
+
+def test_a_cohort_too_large_for_a_node_is_told_to_be_smaller():
+    plan = plan_of(SLIDE, machine=LUMI, n=40)
+    assert {limit.do for limit in check_limits(plan)} == {"run fewer samples at a time"}
+    assert "analyse needs" in str(check_limits(plan))

@@ -19,12 +19,14 @@ _COMMANDS = ("sbatch", "squeue", "scancel")
 
 
 def preflight(run: Run, profile: Profile, *, account: str = "") -> None:
-    """Raise every fault of the place: room for files, and on Slurm its commands, account, partitions and QOS."""
+    """Raise every fault of the place: room for files, and on Slurm limits, commands, account, partitions and QOS.
+
+    On one's own machine nobody enforces limits, and the plan's cells are an upper estimate: `isthmus plan` tells.
+    """
     faults = list(_faults_of_room(run.paths.root, sum(rule.files for rule in run.plan.rules.values())))
-    faults += [
-        UserError(where=broken.limit, found=broken.found, do=broken.do) for broken in check_limits(run.plan)
-    ]
     if profile.on_slurm:
+        broken = check_limits(run.plan)
+        faults += [UserError(where=limit.limit, found=limit.found, do=limit.do) for limit in broken]
         faults += _faults_of_slurm(profile, account)
     raise_all(faults)
 

@@ -8,7 +8,7 @@ from math import ceil
 
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import Prediction, RunPlan
-from isthmus.plan.rules import IN_PACKS, POOLED
+from isthmus.plan.rules import IN_PACKS, PER_RUN, POOLED
 
 _ROOM_IN_TIME = 4
 _ROOM_IN_MEMORY = 1.3
@@ -17,6 +17,7 @@ _MB_PER_GB = 1000.0
 _JOB_MB = 250
 """The scheduler counts the Snakemake of a job too: 140 MB measured."""
 _LEAST_MB = 600
+_FEWER = "run fewer samples at a time"
 
 _LIMITS: Mapping[str, str] = {
     "memory_mb": "memory of a node",
@@ -79,12 +80,11 @@ def _memory(plan: RunPlan) -> Iterator[Broken]:
         most = _memory_of(plan.machine, rule)
         if most is None or needs.jobs == 0 or needs.memory_mb <= most:
             continue
-        # A pool has been cut down to one worker before it comes to this.
-        do = (
-            "give a smaller execution.block_px"
-            if rule in POOLED
-            else "take a profile of nodes with more memory"
-        )
+        do = "take a profile of nodes with more memory"
+        if rule in POOLED:  # its workers have been cut down to one before it comes to this
+            do = "give a smaller execution.block_px"
+        elif rule in PER_RUN and len(plan.samples) > 1:
+            do = _FEWER
         yield Broken("memory", f"{rule} needs {needs.memory_mb} MB, {plan.machine.name} has {most} MB", do)
 
 
@@ -95,7 +95,7 @@ def _walltime(plan: RunPlan) -> Iterator[Broken]:
         asked = minutes_to_ask(needs)
         if most is None or needs.jobs == 0 or asked <= most:
             continue
-        do = "take a profile with longer jobs"
+        do = _FEWER if rule in PER_RUN and len(plan.samples) > 1 else "take a profile with longer jobs"
         if rule in IN_PACKS:
             packs = max(sample.packs for sample in plan.samples.values())
             do = f"set execution.packs to {ceil(packs * asked / most)}"
@@ -123,7 +123,7 @@ def _disk(plan: RunPlan) -> Iterator[Broken]:
     gb = sum(needs.storage_mb for needs in plan.rules.values()) / _MB_PER_GB
     if machine.max_storage_gb is not None and gb > machine.max_storage_gb:
         found = f"{gb:,.0f} GB with intermediates, {machine.name} allows {machine.max_storage_gb:,.0f} GB"
-        yield Broken("storage", found, "run fewer samples at a time, or put results elsewhere")
+        yield Broken("storage", found, f"{_FEWER}, or put results elsewhere")
 
 
 def _memory_of(machine: Machine, rule: str) -> int | None:
