@@ -16,9 +16,6 @@ from typing import Any
 
 import psutil
 import yaml
-
-sys.path.append(str(Path(__file__).parents[1] / "integration"))
-
 from study import HEED_CTRL_C, ISTHMUS, STARTED, Study, environment, journal_lines
 
 PATIENCE_S = 240.0

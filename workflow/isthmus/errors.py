@@ -7,6 +7,8 @@ anything else is our fault: exit code 2
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -47,6 +49,32 @@ class UserErrors(UserError):
 
 def _rebuild_user_error(where: str, found: str, do: str) -> UserError:
     return UserError(where=where, found=found, do=do)
+
+
+_PLACE = {
+    errno.ENOSPC: ("no space is left on the device", "make room"),
+    errno.EDQUOT: ("the quota is used up", "make room"),
+    errno.EROFS: ("it has become read-only", "make it writable, or ask the site"),
+}
+
+
+def fault_of_place(error: BaseException | None) -> UserError | None:
+    """The fault in the reader's words, if an error, or what caused it, is of the file system and not of the program.
+
+    Libraries put the system's message into errors of their own, so that counts as well.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        for number, (found, do) in _PLACE.items():
+            if (isinstance(error, OSError) and error.errno == number) or os.strerror(number) in str(error):
+                return UserError(
+                    where="the file system of the results",
+                    found=found,
+                    do=f"{do}, then run again: it goes on where it stopped",
+                )
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def raise_all(errors: Sequence[UserError]) -> None:

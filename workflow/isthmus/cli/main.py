@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from isthmus import __version__
-from isthmus.errors import EXIT_OURS, EXIT_USER, UserError
+from isthmus.errors import EXIT_OURS, EXIT_USER, UserError, fault_of_place
 
 _EXIT_CODES = "exit codes: 0 fine, 1 something that you can mend (one line each), 2 a fault of Isthmus"
 
@@ -41,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception:
+    except Exception as error:
+        if (fault := fault_of_place(error)) is not None:
+            print(f"error: {fault}", file=sys.stderr)  # noqa: T201
+            return EXIT_USER
         import traceback
 
         traceback.print_exc()

@@ -23,6 +23,7 @@ from isthmus.steps.sheet import sheet_sample
 
 _FIRST_ROWS = 50_000
 _LOOK_PX = 64
+_LEAST_ROOM = 1 << 18
 
 Checked = TypeVar("Checked")
 
@@ -94,8 +95,8 @@ def check_writable(results: Path) -> None:
             if not folder.exists():
                 folder.mkdir()
                 made.append(folder)
-        with tempfile.NamedTemporaryFile(dir=results, prefix=".isthmus-"):
-            pass
+        with tempfile.NamedTemporaryFile(dir=results, prefix=".isthmus-") as file:
+            file.write(bytes(_LEAST_ROOM))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise UserError(

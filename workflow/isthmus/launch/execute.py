@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER, UserError
-from isthmus.launch.check import check_run
+from isthmus.launch.check import check_run, check_writable
 from isthmus.launch.display import Display
 from isthmus.launch.ending import end_on_sigterm
 from isthmus.launch.head import Head, is_held
@@ -249,6 +249,7 @@ def _tell(run: Run, code: int, seconds: float) -> int:
         if failure["ours"]:
             sys.stderr.write(f"       this is a fault of Isthmus; please report it with {failure['log']}\n")
     if not failures:
+        check_writable(run.paths.root)  # a full or read-only disk takes no word of what went wrong
         log = run.paths.logs / "snakemake.log"
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         if lines and "--unlock" in lines[-1]:

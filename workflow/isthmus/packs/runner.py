@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from isthmus.errors import UserError, n_of, raise_all
+from isthmus.errors import UserError, fault_of_place, n_of, raise_all
 from isthmus.packs.death import KILLED, MEMORY, WorkerDied
 from isthmus.packs.devices import Device
 from isthmus.packs.journal import Entry, Journal, WrittenFile
@@ -145,6 +145,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _raise(failures: dict[int, BaseException], writer: str, place: Callable[[int], str]) -> None:
+    failures = {block: fault_of_place(error) or error for block, error in failures.items()}
     of_user = {str(error): error for error in failures.values() if isinstance(error, UserError)}
     if len([e for e in failures.values() if isinstance(e, UserError)]) == len(failures):
         raise_all(list(of_user.values())[:_MOST_TOLD])

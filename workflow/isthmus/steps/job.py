@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from isthmus.errors import EXIT_OURS, EXIT_USER, UserError, UserErrors
+from isthmus.errors import EXIT_OURS, EXIT_USER, UserError, UserErrors, fault_of_place
 from isthmus.packs.death import MEMORY
 from isthmus.packs.pool import die_with_parent
 from isthmus.packs.runner import BlocksFailed
@@ -134,12 +135,17 @@ class Job:
             files = self.n_files + len(sizes)
             self._note({"status": "done", "digest": self.digest, "files": files, "outputs": sizes, **usage})
             return
+        if not isinstance(error, UserError):
+            error = fault_of_place(error) or error
         if isinstance(error, Stopped):
             log.warning("told to stop: what is finished is kept")
             self._note({"status": "stopped", "files": self.n_files, **usage})
             sys.exit(EXIT_STOPPED)
         reason = {"reason": error.reason, "digest": self.digest} if isinstance(error, BlocksFailed) else {}
-        self._note({"status": "failed", "files": self.n_files, **reason, **usage})
+        with suppress(
+            OSError
+        ):  # a full disk does not take this either: what went wrong is to be told all the same
+            self._note({"status": "failed", "files": self.n_files, **reason, **usage})
         self._tell(error)
 
     def _tell(self, error: BaseException) -> None:
@@ -151,17 +157,18 @@ class Job:
         mine = not isinstance(error, UserError)
         errors = error.errors if isinstance(error, UserErrors) else (error,)
         lines = [f"{type(e).__name__}: {e}" if mine else str(e) for e in errors]
-        write_json(
-            self.paths.errors / f"{self.name}.json",
-            {
-                "job": self.title,
-                "ours": mine,
-                "lines": lines,
-                "log": str(self.log_file),
-                "again": error.again if isinstance(error, BlocksFailed) else mine,
-                "reason": error.reason if isinstance(error, BlocksFailed) else "error",
-            },
-        )
+        with suppress(OSError):
+            write_json(
+                self.paths.errors / f"{self.name}.json",
+                {
+                    "job": self.title,
+                    "ours": mine,
+                    "lines": lines,
+                    "log": str(self.log_file),
+                    "again": error.again if isinstance(error, BlocksFailed) else mine,
+                    "reason": error.reason if isinstance(error, BlocksFailed) else "error",
+                },
+            )
         for line in lines:
             print(f"error: {self.title}: {line}", file=sys.stderr)  # noqa: T201 - the job's own last words
         sys.exit(EXIT_OURS if mine else EXIT_USER)
