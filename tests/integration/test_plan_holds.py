@@ -8,8 +8,9 @@ import pytest
 from bench.calibration import Study, compare_unseen, run_study, write_study
 from conftest import Finished
 
-from isthmus.plan.calibrate import used_by_rule
+from isthmus.plan.calibrate import compare, fit, observe, used_by_rule
 from isthmus.plan.model import read_plan
+from isthmus.plan.rules import IN_PACKS, PER_RUN, PER_SAMPLE
 
 STUDY = Study(
     "larger",
@@ -20,6 +21,19 @@ STUDY = Study(
     options={"execution": {"block_px": 1024, "keep_intermediates": True}},
 )
 """Two fifths larger than any run of the calibration."""
+
+
+def test_a_finished_run_tells_what_constants_are_fitted_to(small_run: Finished) -> None:
+    seen = list(observe(small_run.results))
+    rules = {*PER_SAMPLE, *PER_RUN}
+    assert {one.rule for one in seen if one.kind == "cpu_s"} == rules
+    assert all(one.value > 0 for one in seen if one.kind in ("cpu_s", "fixed_mb"))
+    workers = [one for one in seen if one.kind == "fixed_mb" and "job" not in one.sizes]
+    assert {one.rule for one in workers} == set(IN_PACKS)
+    made = fit(seen)
+    assert set(made["cpu_s"]) == rules
+    assert made["worker_mb"]["segment_pack"]
+    assert len(list(compare(seen, made))) >= 2 * len(rules)  # CPU time and memory of each
 
 
 @pytest.mark.slow

@@ -207,4 +207,6 @@ def calibrate(
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        sys.exit("usage: python -P -m isthmus.plan.calibrate RESULTS ...")
     calibrate([Path(word) for word in sys.argv[1:]])
