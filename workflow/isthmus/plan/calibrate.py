@@ -27,6 +27,7 @@ from isthmus.plan.rules import IN_PACKS, PER_RUN, POOLED
 from isthmus.plan.size import Size
 
 _MB = 1e6
+_BY_BORDER = ("segment_pack", "certify_seams")
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,14 @@ class Seen:
 
 
 def observe(results: Path) -> Iterator[Seen]:
-    """Everything that a results folder tells."""
+    """Everything that a results folder tells.
+
+    Where the diameter of nuclei was measured the plan knows the largest border only, not the one that was read with.
+    """
     paths = RunPaths(results.resolve())
     plan = read_plan(paths.plan)
-    rows = list(_last_ends(paths))
+    measured = plan.settings["segmentation"]["basins"]["measure_diameter"]
+    rows = [row for row in _last_ends(paths) if not (measured and row["rule"] in _BY_BORDER)]
     sizes = {name: _true_size(plan, name, paths) for name in plan.samples}
     for name, size in sizes.items():
         of = paths.sample(name)
@@ -51,7 +56,7 @@ def observe(results: Path) -> Iterator[Seen]:
             mine = [row for row in rows if row["rule"] == rule and row["sample"] == name]
             yield from _observe_jobs(plan, name, rule, size, mine)
             yield Seen("storage_mb", rule, terms(size), _megabytes(rule, of))
-        for rule in IN_PACKS:
+        for rule in {*IN_PACKS} - {*(_BY_BORDER if measured else ())}:
             yield from _observe_workers(plan, paths, name, rule, size)
     whole = {
         key: sum(terms(size)[key] for size in sizes.values()) for key in terms(next(iter(sizes.values())))
