@@ -23,7 +23,7 @@ TIERS = (
     {"report"},
     {"steps"},
     {"crate", "launch"},
-    {"verify"},
+    {"doctor", "verify"},
     {"cli"},
 )
 LONGEST_MODULE = 350

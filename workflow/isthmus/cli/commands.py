@@ -108,6 +108,28 @@ def verify(given: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
+def doctor(given: argparse.Namespace) -> int:
+    """Examine this machine or cluster; errors go to the standard error, all else to the standard output."""
+    from isthmus.doctor.finding import Kind
+    from isthmus.doctor.run import Order, examine, write_facts
+    from isthmus.sites.load import load_site, site_of_profile
+
+    site = load_site(given.site) if given.site else site_of_profile(_profile(given.profile))
+    folder = given.folder.absolute()
+    if not folder.is_dir():
+        raise UserError(where="--folder", found=f"there is no folder {folder}", do="make it, or give another")
+    order = Order(site, folder, given.account, given.probe)
+    found = examine(order)
+    for remark in found.remarks:
+        out = sys.stderr if remark.kind is Kind.ERROR else sys.stdout
+        out.write(f"{remark}\n")
+        out.flush()
+    path = given.facts or Path(f"{site.name if site else 'site'}.measured.yaml")
+    if write_facts(order, found, path):
+        _say(f"measured facts: {path}; please send it to us, and use it by --site {path}")
+    return EXIT_USER if found.n_errors else EXIT_FINE
+
+
 def fetch_data(given: argparse.Namespace) -> int:
     """Bring a data set, or list them."""
     from isthmus.fetch import fetch, list_datasets

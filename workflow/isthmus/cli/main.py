@@ -128,6 +128,22 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="as it was given to `isthmus run`"
         )
+    doctor = commands.add_parser("doctor", help="examine this machine, or the cluster whose login node it is")
+    doctor.add_argument("--site", help="facts to compare with: a name in resources/sites/, or a path")
+    doctor.add_argument("--profile", default="default", help="name of a folder in profiles/, or a path")
+    doctor.add_argument("--account", default="", metavar="NAME", help="account of jobs on Slurm")
+    doctor.add_argument(
+        "--folder", type=Path, default=Path(), help="where results would go (default: the working directory)"
+    )
+    doctor.add_argument(
+        "--probe", action="store_true", help="submit a small job that looks at a compute node from inside"
+    )
+    doctor.add_argument(
+        "--facts",
+        type=Path,
+        metavar="FILE",
+        help="where to write measured facts (default: <site>.measured.yaml)",
+    )
     fetch = commands.add_parser("fetch", help="bring demo data; without a name, list what there is")
     fetch.add_argument("name", nargs="?", help="data set")
     fetch.add_argument("--into", type=Path, help="folder to put it in (default: the project's cache)")
@@ -137,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         (run, known.run),
         (status, known.status),
         (verify, known.verify),
+        (doctor, known.doctor),
         (fetch, known.fetch_data),
     ):
         command.set_defaults(function=function)
