@@ -15,7 +15,7 @@ TYPED := workflow/isthmus workflow/snakemake_executor_plugin_isthmus_slurm $(wil
 PYTHON_CODE := workflow tests envs
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
 
-.PHONY: help setup demo figure test test-slow test-all test-slurm check config profiles lock bench clean
+.PHONY: help setup demo figure test test-slow test-all test-slurm check config profiles lock bench bundle clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ lock: setup  ## solve the dependencies anew: envs/requirements.txt, installer.tx
 bench: setup  ## Isthmus and its peers side by side, docs/benchmarks.md; BENCH=--quick: small images, BENCH="--only memory": some rows
 	envs/bench.sh
 	PYTHONPATH=tests python -P -m bench $(BENCH)
+
+bundle: setup  ## one file for a machine without internet: project, wheels, demo data, checksums; in dist/
+	envs/bundle.sh dist
 
 clean:  ## remove caches of tools and tests; environment, data and results stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -66,6 +66,22 @@ def test_the_container_is_made_from_the_lock():
     assert "pip install" not in recipe
 
 
+def test_the_recipe_for_apptainer_is_that_of_the_container():
+    recipe, container = read("envs/isthmus.def"), read("envs/Containerfile")
+    assert f"From: {re.search(r'^FROM (.*)$', container, re.MULTILINE)[1]}\n" in recipe
+    packages = re.search(r"--no-install-recommends (.*?) *\\?$", container, re.MULTILINE)[1]
+    assert f"--no-install-recommends {packages}\n" in recipe
+    copied = {
+        name.rstrip("/")
+        for line in re.findall(r"^COPY (.*) \S+$", container, re.MULTILINE)
+        for name in line.split()
+    }
+    taken = dict(re.findall(r"^    (\S+) /opt/isthmus/(\S+)$", recipe, re.MULTILINE))
+    assert taken == {name: name for name in copied}
+    assert "make -C /opt/isthmus setup" in recipe
+    assert "pip install" not in recipe
+
+
 def test_versions_agree():
     project = tomllib.loads(read("pyproject.toml"))["project"]
     citation = yaml.safe_load(read("CITATION.cff"))
