@@ -1,0 +1,146 @@
+"""Whole runs with a profile: the values of a run on this machine, limits heeded, the head's plan in every job."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import compare
+import pytest
+import yaml
+from study import REPOSITORY, Study, command, environment
+from tissue_sample import write_sample
+
+from isthmus.sites.load import FOLDER, load_site, read_site
+from isthmus.sites.profile import profile_text
+from slurm.cluster import Cluster
+from slurm.imitation import imitate
+
+OPTIONS = {"execution": {"block_px": 256, "packs": 2}}
+LOOK = """
+import sys
+from isthmus.launch.run import Run
+plan = Run.from_files([sys.argv[1]], overrides={}, is_head=False).plan
+print(plan.machine.name, plan.rules["segment_pack"].workers, plan.samples["a"].packs, sep="|")
+"""
+
+Own = Callable[..., Path]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path / "study", [write_sample(tmp_path / "study")], OPTIONS)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Own:
+    """The profile of a site that is like the generic one but for some facts, given as 'section.key'."""
+
+    def make(**changed: Any) -> Path:
+        facts = yaml.safe_load((FOLDER / "slurm.yaml").read_text(encoding="utf-8"))
+        facts["title"] = "our own"
+        for name, value in changed.items():
+            section, _, key = name.partition("__")
+            facts[section][key] = {"value": value, "status": "verified", "date": "2026", "source": "a test"}
+        file = tmp_path / "own.yaml"
+        file.write_text(yaml.safe_dump(facts))
+        profile = tmp_path / "profile"
+        profile.mkdir()
+        text = profile_text(read_site(file)).replace("isthmus_site: own", f"isthmus_site: {file}")
+        (profile / "config.yaml").write_text(text)
+        return profile
+
+    return make
+
+
+@pytest.fixture
+def generic_site(cluster: Cluster) -> Cluster:
+    """The imitation of the site of the profile `slurm`."""
+    cluster.load(imitate(load_site("slurm")))
+    cluster.clear_jobs()
+    return cluster
+
+
+def job_ids(cluster: Cluster) -> set[str]:
+    return {job for (job,) in cluster.accounting("JobID")}
+
+
+def test_a_run_with_the_generic_profile_has_the_values_of_one_on_this_machine(
+    generic_site: Cluster, study: Study, tmp_path: Path
+):
+    shutil.copytree(study.folder, tmp_path / "local", symlinks=True)
+    local = Study(tmp_path / "local", study.rows, OPTIONS)
+    before = job_ids(generic_site)
+    ended = study.run(also=["--profile", "slurm", "--account", "project_465"])
+    assert ended.code == 0, ended.text
+    plan = json.loads((study.results / "plan.json").read_text())
+    assert plan["machine"]["name"] == "a generic Slurm"
+    jobs = len(job_ids(generic_site) - before)
+    assert jobs == sum(rule["jobs"] for rule in plan["rules"].values())
+    assert jobs <= 2 * OPTIONS["execution"]["packs"] + 14
+    assert local.run().code == 0
+    compare.assert_same_sample(local.results, study.results, seams=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"packs__max_jobs_submitted": 1}, "submit limit"),
+        ({"packs__max_minutes": 5}, "walltime"),
+        ({"storage__max_files": 20}, "files"),
+        ({"packs__memory_mb": 100}, "memory"),
+        ({"submission__account_required": True}, "account"),
+    ],
+    ids=["jobs", "minutes", "files", "memory", "account"],
+)
+def test_a_run_that_would_break_a_limit_is_refused_before_submission(
+    generic_site: Cluster, study: Study, own: Own, changed: dict[str, Any], told: str
+):
+    before = job_ids(generic_site)
+    ended = study.run(also=["--profile", str(own(**changed))])
+    assert ended.code == 1, ended.text
+    assert any(told in line for line in ended.faults), ended.text
+    assert job_ids(generic_site) == before
+    assert not (study.results / "work").exists()
+
+
+def test_jobs_see_the_plan_of_the_head(generic_site: Cluster, study: Study, own: Own, tmp_path: Path):
+    """The plan depends on the profile, which jobs are not given: a plan of their own would have other workers."""
+    before = job_ids(generic_site)
+    ended = study.run(also=["--profile", str(own(packs__cores=3))], until=["work/a/segment_pack/1-of-2.json"])
+    assert ended.code == 0, ended.text
+    script = tmp_path / "look.py"
+    script.write_text(LOOK)
+    words = ["sbatch", "--wait", f"--output={tmp_path}/seen", f"--chdir={study.folder}"]
+    path = f"PYTHONPATH={environment()['PYTHONPATH']}"
+    generic_site.call(*words, f"--wrap={path} {sys.executable} -P {script} {study.config}")
+    assert (tmp_path / "seen").read_text().splitlines()[-1] == "our own|3|2"
+    cpus = {job: cpus for job, cpus in generic_site.accounting("JobID", "AllocCPUS") if job not in before}
+    assert sorted(cpus.values()) == ["1", "1", "1", "2", "3"], "a pack has the cores that the head planned"
+
+
+def test_snakemake_itself_takes_a_profile(generic_site: Cluster, study: Study, own: Own):
+    """Without `isthmus run` the plan is for the profile's site too."""
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(REPOSITORY / "workflow" / "Snakefile"),
+    ]
+    words += [
+        "--configfile",
+        str(study.config),
+        "--profile",
+        str(own(packs__cores=3)),
+        "out/work/a/survey.json",
+    ]
+    ended = command(words, study.folder)
+    assert ended.code == 0, ended.text
+    plan = json.loads((study.results / "plan.json").read_text())
+    assert (plan["machine"]["name"], plan["rules"]["segment_pack"]["workers"]) == ("our own", 3)
