@@ -175,8 +175,11 @@ def _command(request: Request, targets: Sequence[str], *, forced: Sequence[str] 
         # first, because it takes all words up to the next option, and those at the end are targets
         command += ["--config", *to_snakemake(request.overrides)]
     command += ["--snakefile", str(SNAKEFILE), "--configfile", str(request.config.resolve())]
-    command += ["--profile", str(request.profile), "--cores", str(request.cores)]
-    command += snakemake_options(read_profile(request.profile).site, request.account)
+    profile = read_profile(request.profile)
+    # a limit of this machine must not become one of jobs that run elsewhere
+    cores = "--local-cores" if profile.on_slurm else "--cores"
+    command += ["--profile", str(request.profile), cores, str(request.cores)]
+    command += snakemake_options(profile.site, request.account)
     return [*command, *targets, *request.arguments]
 
 
