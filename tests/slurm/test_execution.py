@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,6 +138,32 @@ def test_too_little_memory_is_told_with_what_to_do(prepared: Prepared):
     faults = [line for line in said.splitlines() if line.startswith("error:")]
     assert len(faults) == len(PACKS), said
     assert all("fewer workers (execution.workers)" in line for line in faults)
+
+
+def test_memory_that_a_pack_has_overcome_costs_no_attempt(
+    generic: Cluster, prepared: Prepared, stitched: Study
+):
+    """Another process in the job takes too much and is killed: for Slurm the whole job has then run out of memory."""
+    on_slurm = prepared()
+    run = on_slurm.start()
+    name, job = next(iter(on_slurm.freeze_packs(run).items()))
+    groups = sorted(Path("/sys/fs/cgroup/memory").glob(f"slurm*/uid_*/job_{job}/step_batch/task_*"))
+    if not groups:
+        pytest.skip("memory is not confined by control groups of version 1 here")
+    hog = "import os, sys; open(sys.argv[1], 'w').write(str(os.getpid())); bytearray(3 << 30)"
+    killed = subprocess.run([sys.executable, "-c", hog, str(groups[0] / "cgroup.procs")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    on_slurm.thaw()
+    assert_ended_well(on_slurm, stitched, end_of(run))
+    assert on_slurm.slurm_jobs(name) == [job]
+    assert generic.ended(job, "State") == ("OUT_OF_MEMORY",)
+
+
+def test_the_devices_of_a_job_are_known(generic: Cluster, tmp_path: Path):
+    code = "import os; from isthmus.packs.devices import devices_of; print(devices_of(os.environ))"
+    words = ["sbatch", "--wait", "--partition=gpu", "--gres=gpu:2", f"--output={tmp_path}/out"]
+    generic.call(*words, f'--wrap={sys.executable} -c "{code}"')
+    assert (tmp_path / "out").read_text().count("CUDA_VISIBLE_DEVICES") == 2
 
 
 def test_a_time_limit_is_told_and_the_pack_goes_on(prepared: Prepared, stitched: Study):
