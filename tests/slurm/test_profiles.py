@@ -11,10 +11,12 @@ from typing import Any
 
 import compare
 import pytest
+import tifffile
 import yaml
 from study import REPOSITORY, Study, command, environment
 from tissue_sample import write_sample
 
+from isthmus.launch.run import Run
 from isthmus.sites.load import FOLDER, load_site, read_site
 from isthmus.sites.profile import profile_text
 from slurm.cluster import Cluster
@@ -69,6 +71,16 @@ def job_ids(cluster: Cluster) -> set[str]:
     return {job for (job,) in cluster.accounting("JobID")}
 
 
+def look(cluster: Cluster, study: Study, folder: Path) -> str:
+    """What a job, which is not given the profile, finds in the plan: machine, workers of a pack, packs."""
+    script = folder / "look.py"
+    script.write_text(LOOK)
+    words = ["sbatch", "--wait", f"--output={folder}/seen", f"--chdir={study.folder}"]
+    path = f"PYTHONPATH={environment()['PYTHONPATH']}"
+    cluster.call(*words, f"--wrap={path} {sys.executable} -P {script} {study.config}")
+    return (folder / "seen").read_text().splitlines()[-1]
+
+
 def test_a_run_with_the_generic_profile_has_the_values_of_one_on_this_machine(
     generic_site: Cluster, study: Study, tmp_path: Path
 ):
@@ -113,14 +125,30 @@ def test_jobs_see_the_plan_of_the_head(generic_site: Cluster, study: Study, own:
     before = job_ids(generic_site)
     ended = study.run(also=["--profile", str(own(packs__cores=3))], until=["work/a/segment_pack/1-of-2.json"])
     assert ended.code == 0, ended.text
-    script = tmp_path / "look.py"
-    script.write_text(LOOK)
-    words = ["sbatch", "--wait", f"--output={tmp_path}/seen", f"--chdir={study.folder}"]
-    path = f"PYTHONPATH={environment()['PYTHONPATH']}"
-    generic_site.call(*words, f"--wrap={path} {sys.executable} -P {script} {study.config}")
-    assert (tmp_path / "seen").read_text().splitlines()[-1] == "our own|3|2"
+    assert look(generic_site, study, tmp_path) == "our own|3|2"
     cpus = {job: cpus for job, cpus in generic_site.accounting("JobID", "AllocCPUS") if job not in before}
     assert sorted(cpus.values()) == ["1", "1", "2", "3"], "a pack has the cores that the head planned"
+
+
+def test_jobs_see_the_pack_count_of_the_head(generic_site: Cluster, study: Study, own: Own, tmp_path: Path):
+    """A site that gives packs one core asks for more of them than the machine that a job finds itself on."""
+    # a large image whose file has holes only: the plan looks at its header, the job at the transcripts
+    tifffile.memmap(
+        study.folder / "a.ome.tif", shape=(1 << 19, 1 << 19), dtype="uint8", photometric="minisblack"
+    )
+    study.options = {}
+    study.write()
+    profile = own(packs__cores=1)
+    ended = study.run(also=["--profile", str(profile)], until=["work/a/import_transcripts.json"])
+    assert ended.code == 0, ended.text
+    planned = json.loads((study.results / "plan.json").read_text())["samples"]["a"]["packs"]
+    assert planned > 1
+    assert look(generic_site, study, tmp_path) == f"our own|1|{planned}"
+    # what a plan of its own would say there
+    elsewhere = {"results": str(tmp_path / "elsewhere")}
+    its_own = Run.from_files([study.config], overrides=elsewhere, cores=16).plan
+    assert its_own.samples["a"].packs < planned
+    (study.folder / "a.ome.tif").unlink()
 
 
 def test_snakemake_itself_takes_a_profile(generic_site: Cluster, study: Study, own: Own):
