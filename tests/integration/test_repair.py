@@ -78,6 +78,20 @@ def test_label_shards_records_and_tables(small_run: Finished, copied: Copy) -> N
     assert 1 <= blocks["quantify_pack"] <= 2
 
 
+def test_journals_that_were_cut_short(small_run: Finished, copied: Copy) -> None:
+    """What later steps would miss is computed again, a block each; what comes after it stays."""
+    study = copied(small_run)
+    folder = study.results / "work" / "a"
+    lines = folder / "quantify_pack" / "journal" / "1-of-2.jsonl"
+    lines.write_bytes(lines.read_bytes()[:-30])
+    records = folder / "segment_pack" / "journal" / "2-of-2.bin"
+    records.write_bytes(records.read_bytes()[:-1])
+    jobs, blocks = repaired(study, small_run.results)
+    assert {"segment_pack": 1, "quantify_pack": 1}.items() <= jobs.items()
+    assert blocks == {"segment_pack": 1, "quantify_pack": 1}
+    assert jobs.keys() <= {"segment_pack", "stitch_labels", "quantify_pack"}
+
+
 def test_image_shards_levels_and_results_that_no_rule_names(small_run: Finished, copied: Copy) -> None:
     study = copied(small_run)
     image = study.results / "a" / "image.ome.zarr"
