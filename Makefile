@@ -59,6 +59,7 @@ profiles: setup  ## write profiles/*/config.yaml and the table of profiles/READM
 lock: setup  ## solve the dependencies anew: envs/requirements.txt, installer.txt, conda files
 	$(LOCK) --custom-compile-command "make lock" --group dev pyproject.toml -o envs/requirements.txt
 	for name in blocks sopa; do $(LOCK) --custom-compile-command "make lock" envs/bench-$$name.in -o envs/bench-$$name.txt; done
+	echo setuptools | $(LOCK) --custom-compile-command "make lock" - -o envs/builder.txt
 	python envs/conda.py
 
 bench: setup  ## Isthmus and its peers side by side, docs/benchmarks.md; BENCH=--quick: small images, BENCH="--only memory": some rows

@@ -25,7 +25,8 @@ add_project() {
 
 add_wheels() {
     "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
-    for lock in installer requirements; do
+    # builder: what packages that are no wheels are made with
+    for lock in installer builder requirements; do
         "$python" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
             --dest "$1/wheels" -r "$root/envs/$lock.txt"
     done
