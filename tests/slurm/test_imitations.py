@@ -23,7 +23,7 @@ PACK = "work/a/segment_pack/1-of-1.json"
 def surveyed(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A small sample, imported and surveyed here: what is left to do first is one pack of pass 1."""
     folder = tmp_path_factory.mktemp("surveyed") / "study"
-    study = Study(folder, [write_sample(folder)], {"execution": {"block_px": 256, "packs": 1}})
+    study = Study(folder, [write_sample(folder)], {"execution": {"block_px": 512, "packs": 1}})
     ended = study.run(until=["work/a/survey.json"])
     assert ended.code == 0, ended.text
     return study
