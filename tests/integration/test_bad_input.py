@@ -125,12 +125,18 @@ def test_coordinates_that_are_no_numbers(study, refused) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("origin_x_um", "5000"), ("pixel_size_um", "0.00001"), ("origin_y_um", "-900")]
+    ("column", "value"), [("origin_x_um", "5000"), ("pixel_size_um", "0.0011"), ("origin_y_um", "-900")]
 )
 def test_image_and_transcripts_that_do_not_overlap(study, refused, column: str, value: str) -> None:
     study.rows[0][column] = value
     study.write()
     only(refused(study), "row 2 (sample a)", "transcripts lies in the image", "origin_x_um")
+
+
+def test_pixels_below_a_nanometre(study, refused) -> None:
+    study.rows[0]["pixel_size_um"] = "0.00001"
+    study.write()
+    only(refused(study), "row 2 (sample a)", "1e-05 um", "in micrometres")
 
 
 def test_affine_that_turns_everything_away(study, refused) -> None:
@@ -206,6 +212,16 @@ def test_all_faults_of_all_samples_at_once(study, refused) -> None:
     assert not any("(sample a)" in line for line in lines)
 
 
+def test_flat_and_three_dimensional_samples_together(study, refused) -> None:
+    name = "volume.ome.tif"
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.0}
+    pixels = np.stack([image_of()[0]] * 3)
+    tifffile.imwrite(study.folder / name, pixels, ome=True, metadata={"axes": "ZYX", **sizes})
+    study.rows.append({**study.rows[0], "sample": "b", "image": name})
+    study.write()
+    only(refused(study), "samples.tsv", "sample b", "3 planes", "sample a has one")
+
+
 def test_sample_named_twice(study, refused) -> None:
     study.rows *= 2
     study.write()
@@ -245,6 +261,13 @@ def test_labels_of_another_shape(study, refused) -> None:
     study.rows[0]["labels"] = "labels.tif"
     study.write()
     only(refused(study, "segmentation.method=labels"), "row 2 (sample a)", "labels.tif", "1 x 700 x 901")
+
+
+def test_labels_that_are_no_whole_numbers(study, refused) -> None:
+    tifffile.imwrite(study.folder / "labels.tif", np.zeros(SHAPE, np.float32))
+    study.rows[0]["labels"] = "labels.tif"
+    study.write()
+    only(refused(study, "segmentation.method=labels"), "column labels", "float32", "labels as uint32")
 
 
 def test_results_below_a_file(study, refused) -> None:

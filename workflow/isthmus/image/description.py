@@ -78,7 +78,7 @@ def check_dtype(dtype: np.dtype[np.generic], where: str) -> str:
     raise UserError(
         where=where,
         found=f"the pixels are of type {dtype.name}",
-        do="rescale them to whole numbers and save as uint16",
+        do="save whole numbers: intensities rescaled to uint16, labels as uint32",
     )
 
 

@@ -54,7 +54,20 @@ def _check_inputs(run: Run) -> None:
                 _check_labels(parts.labels, plan)
         except UserError as error:
             faults.append(error)
-    raise_all(faults)
+    raise_all([*faults, *_faults_of(_check_planes, run)])
+
+
+def _check_planes(run: Run) -> None:
+    """Cells of planes and of volumes have no common table."""
+    planes = {name: plan.shape[1] for name, plan in run.plan.samples.items()}
+    flat = [name for name, n in planes.items() if n == 1]
+    deep = [name for name, n in planes.items() if n > 1]
+    if flat and deep:
+        raise UserError(
+            where=f"{run.settings.samples}, sample {deep[0]}",
+            found=f"{planes[deep[0]]} planes, while sample {flat[0]} has one",
+            do="analyse flat and three-dimensional samples in runs of their own",
+        )
 
 
 def _check_labels(labels: ImagePart, plan: SamplePlan) -> None:

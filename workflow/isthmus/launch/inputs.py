@@ -13,6 +13,9 @@ from isthmus.readers.registry import read_sample
 from isthmus.segment.methods import channel_index
 from isthmus.steps.quantify_pack import guide_channel, measured_channels
 
+LEAST_UM = 0.001
+"""Smallest size of a pixel: lengths are counted in whole nanometres."""
+
 
 def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
     """Open every sample of the sheet; all faults of all samples at once."""
@@ -21,6 +24,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
     for sample in read_samples(settings.samples):
         try:
             parts = read_sample(sample)
+            _check_spacing(parts.image, sample)
             _check_channels(settings, parts.image, sample)
             _check_labels(settings, parts, sample)
             _check_transcripts(settings, parts, sample)
@@ -57,6 +61,16 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         borders=borders_of(settings, parts.image.header),
         n_transcripts=count_transcripts(parts.points) if parts.points is not None else None,
     )
+
+
+def _check_spacing(image: ImagePart, sample: Sample) -> None:
+    least = min(image.header.z_step_um, *image.header.affine.pixel_size_um)
+    if least < LEAST_UM:
+        raise UserError(
+            where=sample.where,
+            found=f"pixels of {least:g} um are smaller than a nanometre",
+            do="give sizes in micrometres (columns pixel_size_um, z_step_um, affine)",
+        )
 
 
 def _check_channels(settings: Settings, image: ImagePart, sample: Sample) -> None:
