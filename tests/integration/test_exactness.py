@@ -63,8 +63,9 @@ def test_a_measured_diameter_is_the_same_in_any_blocks(small_run: Finished, copi
     until = ["a/cells.h5ad", "a/cells.parquet", "a/seams.json"]
     ended = study.run(sets=sized | execution(256, 3), until=until)
     assert ended.code == 0, ended.text
-    found = json.loads((study.results / "work" / "a" / "survey.json").read_text())["nucleus_diameter_um"]
-    assert 5.0 <= found <= 9.0, "nuclei are drawn 6.4 to 10.6 um wide"
+    survey = json.loads((study.results / "work" / "a" / "survey.json").read_text())
+    assert 5.0 <= survey["nucleus_diameter_um"] <= 9.0, "nuclei are drawn 6.4 to 10.6 um wide"
+    assert not survey["diameter_at_bound"]
     evidence = json.loads((study.results / "a" / "seams.json").read_text())
     assert evidence["windows"]
     assert evidence["differing_pixels"] == 0

@@ -100,6 +100,18 @@ def test_numbers_are_those_of_the_run(plain):
     assert "640 MB 900 MB" in page.text
 
 
+@pytest.mark.parametrize("at_bound", [True, False])
+def test_a_measured_size_is_told_and_doubted_at_its_bound(tmp_path, at_bound):
+    settings = {"segmentation": {"basins": {"preset": "culture"}}}
+    paths = make_results(tmp_path / "results", images=False, settings=settings)
+    survey = paths.sample("s1").survey
+    found = {"nucleus_diameter_um": 4.0, "diameter_at_bound": at_bound}
+    survey.write_text(json.dumps(json.loads(survey.read_text()) | found))
+    page = page_of(paths)
+    assert "diameter measured in each sample: 4 µm" in page.text
+    assert ("4 µm wide, the end of what is told apart" in page.text) is at_bound
+
+
 def test_pictures_say_what_they_show(plain):
     _, page = plain
     pictures = [attributes for tag, attributes in page.tags if tag == "svg"]

@@ -25,8 +25,7 @@ _KEY_BITS = {np.dtype(np.int32): 30, np.dtype(np.int64): 62}
 def growth_halo_px(expand_um: float, spacing_um: tuple[float, float, float], *, is_volume: bool) -> Triple:
     """Pixels along each axis (z, y, x) within which a nucleus can reach a pixel."""
     limit = whole_nm(expand_um)
-    # A plan asks this before anybody has looked whether a pixel size makes sense.
-    z, y, x = (limit // max(1, whole_nm(s)) for s in spacing_um)
+    z, y, x = (limit // whole_nm(s) for s in spacing_um)
     return (z if is_volume else 0, y, x)
 
 

@@ -46,6 +46,7 @@ class SampleResults:
     paths: SamplePaths
     survey: Record | None
     diameter_um: float | None
+    diameter_at_bound: bool
     points: Record | None
     transcripts: Record | None
     quality: Record | None
@@ -104,6 +105,7 @@ def _read_sample(name: str, plan: SamplePlan, paths: SamplePaths) -> SampleResul
         paths=paths,
         survey=survey.get("channels"),
         diameter_um=survey.get("nucleus_diameter_um"),
+        diameter_at_bound=survey.get("diameter_at_bound", False),
         points=_read_json(paths.record("import_transcripts")) if plan.has_points else None,
         transcripts=table.get("transcripts"),
         quality=_read_json(paths.record("assess_quality")),

@@ -98,7 +98,7 @@ def sample_section(
         name=sample.name,
         anchor=f"sample-{list(run.plan.samples).index(sample.name) + 1}",
         facts=_facts(sample),
-        notes=sample.plan.notes,
+        notes=(*sample.plan.notes, *_size_notes(sample)),
         tested=sample.plan.tested_on_real_files,
         reader=sample.plan.reader,
         pictures=draw_sample(sample, nuclei_channel=_nuclei_channel(run, sample), max_px=max_px),
@@ -116,6 +116,16 @@ def sample_section(
         metrics=_metrics(quality) if quality else [],
         reasons=_reasons(quality) if quality else [],
     )
+
+
+def _size_notes(sample: SampleResults) -> list[str]:
+    """A doubt about the measured size of nuclei: noise comes out smallest, clumps come out largest."""
+    if not sample.diameter_at_bound:
+        return []
+    return [
+        f"The nuclei were measured to be {sample.diameter_um:g} µm wide, the end of what is told apart: look at the"
+        " outlines; if what was found is noise or clumps, switch measure_diameter off and give nucleus_diameter_um."
+    ]
 
 
 def assigned(transcripts: Record) -> tuple[int, int]:

@@ -31,17 +31,17 @@ def survey_image(job: Job) -> None:
     record: dict[str, Any] = {"channels": channels}
     options = settings_of(job.plan).segmentation
     if options.method == "basins" and options.basins.measure_diameter:
-        record["nucleus_diameter_um"] = _diameter(job, options, surveys, brightness)
+        record |= _diameter(job, options, surveys, brightness)
     job.write_record(job.sample_paths.survey, record)
 
 
 def _diameter(
     job: Job, options: SegmentationOptions, surveys: list[ChannelSurvey], brightness: npt.NDArray[np.int64]
-) -> float:
-    """Typical diameter of the sample's nuclei, in um."""
+) -> dict[str, Any]:
+    """Typical diameter of the sample's nuclei in um, and whether it is at the end of what is told apart."""
     # Kernels take seconds to load; most surveys need none.
     from isthmus.segment.methods import channel_index
-    from isthmus.segment.size import choose_windows, measure_diameter
+    from isthmus.segment.size import LEAST_UM, MOST_UM, choose_windows, measure_diameter
 
     sample = job.sample
     channel = channel_index(options, sample.channels)
@@ -55,7 +55,7 @@ def _diameter(
         survey=surveys[channel],
     )
     log.info("nuclei are about %g um wide, from %d windows", diameter, len(windows))
-    return diameter
+    return {"nucleus_diameter_um": diameter, "diameter_at_bound": diameter in (LEAST_UM, MOST_UM)}
 
 
 def with_measured_diameter(options: SegmentationOptions, survey: dict[str, Any]) -> SegmentationOptions:
