@@ -147,6 +147,14 @@ class Cluster:
         for job in running:
             _kill_job(job)
 
+    def wait_for_nodes(self) -> None:
+        """Wait until a job would be taken: nodes need a moment to be known again after a fault."""
+        asked = ["sbatch", "--test-only", "--mem=1000", "--wrap=true"]
+        wait_until(
+            lambda: subprocess.run(asked, capture_output=True, check=False).returncode == 0,
+            f"nodes that take jobs: {self._node_states()}",
+        )
+
     def end_wait(self, job: str) -> None:
         """End the two minutes that a job waits after it was put back into the queue."""
         self.call("scontrol", "update", f"JobId={job}", "StartTime=now")

@@ -44,5 +44,6 @@ def cluster() -> Iterator[Cluster]:
 def generic(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster as a generic Slurm site, without jobs."""
     cluster.load(GENERIC)
+    cluster.wait_for_nodes()
     yield cluster
     cluster.clear_jobs()

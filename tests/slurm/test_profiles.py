@@ -20,6 +20,7 @@ from isthmus.launch.run import Run
 from isthmus.sites.load import FOLDER, load_site, read_site
 from isthmus.sites.profile import profile_text
 from slurm.cluster import Cluster
+from slurm.daemons import wait_until
 from slurm.imitation import imitate
 
 OPTIONS = {"execution": {"block_px": 256, "packs": 2}}
@@ -91,8 +92,10 @@ def test_a_run_with_the_generic_profile_has_the_values_of_one_on_this_machine(
     assert ended.code == 0, ended.text
     plan = json.loads((study.results / "plan.json").read_text())
     assert plan["machine"]["name"] == "a generic Slurm"
+    planned = sum(rule["jobs"] for rule in plan["rules"].values())
+    wait_until(lambda: len(job_ids(generic_site) - before) >= planned, "the accounting of all jobs")
     jobs = len(job_ids(generic_site) - before)
-    assert jobs == sum(rule["jobs"] for rule in plan["rules"].values())
+    assert jobs == planned
     assert jobs <= 2 * OPTIONS["execution"]["packs"] + 14
     assert local.run().code == 0
     compare.assert_same_sample(local.results, study.results, seams=True)
@@ -126,8 +129,14 @@ def test_jobs_see_the_plan_of_the_head(generic_site: Cluster, study: Study, own:
     ended = study.run(also=["--profile", str(own(packs__cores=3))], until=["work/a/segment_pack/1-of-2.json"])
     assert ended.code == 0, ended.text
     assert look(generic_site, study, tmp_path) == "our own|3|2"
-    cpus = {job: cpus for job, cpus in generic_site.accounting("JobID", "AllocCPUS") if job not in before}
-    assert sorted(cpus.values()) == ["1", "1", "2", "3"], "a pack has the cores that the head planned"
+
+    def cpus() -> list[str]:
+        told = dict(generic_site.accounting("JobID", "AllocCPUS"))
+        return sorted(cpus for job, cpus in told.items() if job not in before)
+
+    # the database hears of a job a little later than the head
+    wait_until(lambda: len(cpus()) == 4, "the accounting of four jobs")
+    assert cpus() == ["1", "1", "2", "3"], "a pack has the cores that the head planned"
 
 
 def test_jobs_see_the_pack_count_of_the_head(generic_site: Cluster, study: Study, own: Own, tmp_path: Path):
