@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 """What a shell starts in the background ignores Ctrl-C, and so would all that it starts; this undoes it."""
 ISTHMUS = (sys.executable, "-P", "-m", "isthmus")
+SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake", "--snakefile", str(SNAKEFILE))
 
 
 def environment() -> dict[str, str]:
@@ -135,17 +137,31 @@ class Study:
     ) -> subprocess.Popen[str]:
         """`isthmus run` in the background, in a process group of its own."""
         targets = [str(self.results.relative_to(self.folder) / path) for path in until]
-        process = subprocess.Popen(
-            [sys.executable, "-c", HEED_CTRL_C, *self.words(sets=sets, snakemake=targets)],
-            cwd=self.folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        STARTED.append(process)
-        return process
+        return in_background(self.words(sets=sets, snakemake=targets), self.folder)
+
+
+def in_background(words: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+    """Start a command in a folder, in a process group of its own that heeds Ctrl-C; `end_started` ends it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEED_CTRL_C, *words],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    STARTED.append(process)
+    return process
+
+
+def end_started() -> None:
+    """End what a failed test has left."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def notes(results: Path) -> Iterator[dict[str, Any]]:

@@ -25,9 +25,10 @@ from bench.measure import ROOT
 from bench.shard_memory import EDGES_PX, RULES, probe
 from isthmus.blocks.grid import Region, Triple
 from isthmus.launch.run import Run
-from isthmus.plan.calibrate import Seen, calibrate, used_by_rule
+from isthmus.plan.calibrate import Seen, calibrate
 from isthmus.plan.model import read_plan, write_plan
 from isthmus.plan.paths import RunPaths
+from isthmus.report.resources import read_resources
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,15 @@ def probes() -> list[Seen]:
         for rule, piece in RULES.items()
         for edge in EDGES_PX
     ]
+
+
+def used_by_rule(results: Path) -> dict[str, tuple[float, float]]:
+    """CPU seconds of all jobs of each rule, and MB of its largest job."""
+    used: dict[str, tuple[float, float]] = {}
+    for row in read_resources(RunPaths(results)):
+        cpu_s, memory_mb = used.get(row["rule"], (0.0, 0.0))
+        used[row["rule"]] = (cpu_s + row["cpu_s"], max(memory_mb, row["max_rss_mb"]))
+    return used
 
 
 def compare_unseen(results: Path) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -14,7 +13,7 @@ import compare
 import psutil
 import pytest
 from conftest import Copy, Finished
-from study import SNAKEFILE, STARTED, Study, environment, journal_lines
+from study import SNAKEFILE, Study, end_started, environment, journal_lines
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +25,8 @@ Fresh = Callable[..., Study]
 
 @pytest.fixture(autouse=True)
 def no_run_outlives_its_test() -> Iterator[None]:
-    """End what a failed test has left."""
     yield
-    while STARTED:
-        process = STARTED.pop()
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    end_started()
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from planned import LUMI
-from study import ISTHMUS, SNAKEFILE, Study, command
+from study import ISTHMUS, SNAKEMAKE, Study, command
 
 from isthmus.image.affine import Affine
 from isthmus.image.ome_zarr import create_level, write_image_metadata
@@ -67,7 +67,7 @@ def test_its_plan_takes_seconds_and_is_written(slide: Study) -> None:
 
 
 def test_its_workflow_has_few_jobs(slide: Study) -> None:
-    words = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(SNAKEFILE), "--cores", "8"]
+    words = [*SNAKEMAKE, "-n", "--cores", "8"]
     ended = command([*words, "--configfile", str(slide.config)], slide.folder)
     assert ended.code == 0, ended.text
     total = re.search(r"^total\s+(\d+)$", ended.out + ended.err, flags=re.MULTILINE)

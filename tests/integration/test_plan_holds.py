@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench.calibration import Study, compare_unseen, run_study, write_study
+from bench.calibration import Study, compare_unseen, run_study, used_by_rule, write_study
 from conftest import Finished
 
-from isthmus.plan.calibrate import compare, fit, observe, used_by_rule
+from isthmus.plan.calibrate import compare, fit, observe
 from isthmus.plan.model import read_plan
 from isthmus.plan.rules import IN_PACKS, PER_RUN, PER_SAMPLE
 

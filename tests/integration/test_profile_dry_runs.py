@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
-from study import REPOSITORY, Study, command
+from study import REPOSITORY, SNAKEMAKE, Study, command
 from tissue_sample import write_sample
 
 from isthmus.plan.rules import LIGHT, POOLED
@@ -34,16 +33,8 @@ def resources_of(text: str) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.name)
 def test_a_dry_run_with_a_profile(study: Study, profile: Path):
-    words = [
-        sys.executable,
-        "-P",
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(REPOSITORY / "workflow" / "Snakefile"),
-    ]
     ended = command(
-        [*words, "--configfile", str(study.config), "--profile", str(profile), "--dry-run"], study.folder
+        [*SNAKEMAKE, "--configfile", str(study.config), "--profile", str(profile), "--dry-run"], study.folder
     )
     assert ended.code == 0, ended.text
     shown = resources_of(ended.out + ended.err)

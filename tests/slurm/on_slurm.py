@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import yaml
-from study import HEED_CTRL_C, ISTHMUS, STARTED, Study, environment, journal_lines
+from study import ISTHMUS, Study, in_background, journal_lines
 
 PATIENCE_S = 240.0
 STITCHED = "work/a/stitch_labels.json"
@@ -67,17 +65,7 @@ class OnSlurm:
             *more,
         ]
         words += ["--", str((self.results / until).relative_to(self.study.folder))] if until else []
-        process = subprocess.Popen(
-            [sys.executable, "-c", HEED_CTRL_C, *words],
-            cwd=self.study.folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        STARTED.append(process)
-        return process
+        return in_background(words, self.study.folder)
 
     def run(self, *more: str, until: str = STITCHED) -> tuple[int, str]:
         """`isthmus run` to its end: exit code, and all that was said."""
@@ -156,16 +144,6 @@ def end_of(process: subprocess.Popen[str]) -> tuple[int, str]:
     out, err = process.communicate(timeout=PATIENCE_S)
     assert "Traceback" not in err, err
     return process.returncode, out + err
-
-
-def ended_all() -> Iterator[None]:
-    """End what a failed test has left."""
-    yield
-    while STARTED:
-        process = STARTED.pop()
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def copy_of(study: Study, folder: Path) -> Study:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import compare
 import pytest
+from study import end_started
 
 from slurm.cluster import Cluster
-from slurm.on_slurm import PACKS, STITCHED, OnSlurm, Study, copy_of, end_of, ended_all, wait_for
+from slurm.on_slurm import PACKS, STITCHED, OnSlurm, Study, copy_of, end_of, wait_for
 
 HANG_S = 90.0
 N_BLOCKS = 12
@@ -23,7 +24,8 @@ Prepared = Callable[..., OnSlurm]
 
 @pytest.fixture(autouse=True)
 def no_run_outlives_its_test() -> Iterator[None]:
-    yield from ended_all()
+    yield
+    end_started()
 
 
 @pytest.fixture(scope="session")

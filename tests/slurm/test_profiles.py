@@ -13,7 +13,7 @@ import compare
 import pytest
 import tifffile
 import yaml
-from study import REPOSITORY, Study, command, environment
+from study import SNAKEMAKE, Study, command, environment
 from tissue_sample import write_sample
 
 from isthmus.launch.run import Run
@@ -168,14 +168,7 @@ def test_jobs_see_the_pack_count_of_the_head(generic_site: Cluster, study: Study
 def test_snakemake_itself_takes_a_profile(generic_site: Cluster, study: Study, own: Own):
     """Without `isthmus run` the plan is for the profile's site too."""
     words = [
-        sys.executable,
-        "-P",
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(REPOSITORY / "workflow" / "Snakefile"),
-    ]
-    words += [
+        *SNAKEMAKE,
         "--configfile",
         str(study.config),
         "--profile",

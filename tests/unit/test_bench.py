@@ -278,7 +278,7 @@ def test_a_row_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "CACHE", tmp_path)
     monkeypatch.setattr(measure, "python_of", lambda name: ROOT / ".venv" / "bin" / "python")
     if not measure.python_of("").exists():
-        pytest.skip("no .venv")
+        pytest.skip("needs .venv, which `make setup` makes")
     outcome = measure.run_row("score:nothing", {})
     assert "nothing" in outcome.reason
     assert outcome.values == {}

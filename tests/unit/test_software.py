@@ -68,7 +68,7 @@ def test_what_is_packed_works_from_another_place(project: Path, tmp_path: Path, 
 )
 def test_what_cannot_be_packed_is_told(project: Path, words: list[str], told: str) -> None:
     if words == ["x.squashfs"] and shutil.which("mksquashfs"):
-        pytest.skip("mksquashfs is there")
+        pytest.skip("tells what is said without mksquashfs, and this machine has it")
     made = call(project / "envs" / "pack.sh", *words, cwd=project)
     assert made.returncode == 1
     assert told in made.stderr

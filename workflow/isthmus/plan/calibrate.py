@@ -189,15 +189,6 @@ def compare(seen: Sequence[Seen], constants: Mapping[str, Any]) -> Iterator[str]
                 yield f"{rule:20} {say:10} {min(ratios):.2f} to {max(ratios):.2f}"
 
 
-def used_by_rule(results: Path) -> dict[str, tuple[float, float]]:
-    """CPU seconds of all jobs of each rule, and MB of its largest job."""
-    used: dict[str, tuple[float, float]] = {}
-    for row in _last_ends(RunPaths(results.resolve())):
-        cpu_s, memory_mb = used.get(row["rule"], (0.0, 0.0))
-        used[row["rule"]] = (cpu_s + row["cpu_s"], max(memory_mb, row["max_rss_mb"]))
-    return used
-
-
 def calibrate(
     folders: Sequence[Path], more: Sequence[Seen] = (), say: Callable[[str], object] = sys.stdout.write
 ) -> None:
