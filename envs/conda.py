@@ -17,17 +17,22 @@ PYTHON = "3.11"
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
 
 # packages that are not known to be in the channels
-FROM_PIP = {"zarrs"}
+FROM_PIP = {"harmonypy", "mofapy2", "readimc", "zarrs"}
 
 NOT_FOR_IMAGES = {
+    "harmonypy",
     "igraph",
     "jinja2",
     "markupsafe",
     "matplotlib",
+    "mofapy2",
+    "mudata",
     "pillow",
     "scanpy",
+    "scikit-learn",
     "snakemake",
     "snakemake-executor-plugin-slurm",
+    "statsmodels",
     "umap-learn",
 }
 WITHOUT = {"core.yaml": NOT_FOR_IMAGES, "omics.yaml": set[str]()}
