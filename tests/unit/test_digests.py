@@ -38,7 +38,7 @@ READS = {
 NOTHING: tuple[str, ...] = ()
 
 OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "use_case": (None, NOTHING),  # there is one so far
+    "use_case": ("spatial_proteomics", ("build_table",)),
     "samples": ("elsewhere/samples.tsv", NOTHING),
     "results": ("elsewhere", NOTHING),
     "image.region_um": ((0.0, 0.0, 300.0, 300.0), ("import_image", "segment_pack", "import_transcripts")),

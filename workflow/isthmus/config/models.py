@@ -21,6 +21,7 @@ from isthmus.config.analysis import (
 from isthmus.config.metadata import Author, MetadataOptions
 from isthmus.config.options import FilePath, Section, Texts, option
 from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
+from isthmus.config.use_cases import UseCaseName
 
 __all__ = [
     "AnalysisOptions",
@@ -196,7 +197,7 @@ class ExecutionOptions(Section):
 class Settings(Section):
     """The whole configuration of a run."""
 
-    use_case: Literal["imaging_transcriptomics"] = option(
+    use_case: UseCaseName = option(
         "imaging_transcriptomics", "What kind of data this is, and with it which steps run."
     )
     samples: FilePath = option(..., "Sample sheet (TSV), a row a sample.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isthmus.config.models import Settings
 from isthmus.config.samples import Sample, read_samples
+from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.source import ImagePart, SampleParts
 from isthmus.launch.sizes import borders_of, count_transcripts
@@ -27,7 +28,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
             _check_spacing(parts.image, sample)
             _check_channels(settings, parts.image, sample)
             _check_labels(settings, parts, sample)
-            _check_transcripts(settings, parts, sample)
+            _check_inputs(settings, parts, sample)
             found[sample.sample] = _describe(settings, sample, parts)
         except UserErrors as error:
             faults.extend(error.errors)
@@ -85,13 +86,13 @@ def _check_channels(settings: Settings, image: ImagePart, sample: Sample) -> Non
         ) from None
 
 
-def _check_transcripts(settings: Settings, parts: SampleParts, sample: Sample) -> None:
-    if parts.points is None:
-        raise UserError(
-            where=sample.where,
-            found=f"use case {settings.use_case} needs transcripts, but there are none",
-            do="fill column transcripts",
-        )
+def _check_inputs(settings: Settings, parts: SampleParts, sample: Sample) -> None:
+    has = {
+        "image": parts.image is not None,
+        "transcripts": parts.points is not None,
+        "counts": sample.counts is not None,
+    }
+    USE_CASES[settings.use_case].check_inputs([name for name, there in has.items() if there], sample.where)
 
 
 def _check_labels(settings: Settings, parts: SampleParts, sample: Sample) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isthmus.config.use_cases import USE_CASES
 from isthmus.plan.identity import digest_of
 
 RESULT_VERSIONS: dict[str, int] = {
@@ -91,7 +92,7 @@ def sample_digests(
     add("build_pyramid", quantify, place)
     add("build_outlines", quantify, place)
     add("certify_seams", quantify, settings["execution"]["certificate_windows"])
-    table = add("build_table", quantify, controls, place, dict(sheet))
+    table = add("build_table", quantify, controls, place, dict(sheet), USE_CASES[settings["use_case"]].x)
     add("assess_quality", table, settings["analysis"]["quality"])
     return made
 

@@ -1,0 +1,41 @@
+"""The table of use cases: complete, consistent, and told in one line when an input is missing."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from typing import get_args
+
+import pytest
+
+from isthmus.config.models import Settings
+from isthmus.config.use_cases import INPUTS, USE_CASES, UseCaseName
+from isthmus.errors import UserError
+
+
+def test_every_name_has_an_entry_of_that_name():
+    assert tuple(USE_CASES) == get_args(UseCaseName)
+    assert all(case.name == name for name, case in USE_CASES.items())
+    assert all(Settings(use_case=name, samples="samples.tsv").use_case == name for name in USE_CASES)
+
+
+@pytest.mark.parametrize("case", USE_CASES.values(), ids=list(USE_CASES))
+def test_entries_are_consistent(case):
+    assert case.needs, "a use case without input"
+    assert not set(case.needs) & set(case.may_have)
+    assert set(case.needs) | set(case.may_have) <= set(INPUTS)
+    assert case.has_images == (case.rows == "cells")
+    with pytest.raises(FrozenInstanceError):
+        case.x = "counts"
+
+
+@pytest.mark.parametrize("case", USE_CASES.values(), ids=list(USE_CASES))
+def test_a_missing_input_is_one_line(case):
+    case.check_inputs(case.needs, "samples.tsv, row 1")
+    case.check_inputs(INPUTS, "samples.tsv, row 1")
+    for name in case.needs:
+        with pytest.raises(UserError) as caught:
+            case.check_inputs([other for other in INPUTS if other != name], "samples.tsv, row 1")
+        line = str(caught.value)
+        assert "\n" not in line
+        assert line.startswith(f"samples.tsv, row 1: use case {case.name} needs a")
+        assert f"column {name}" in line

@@ -1,0 +1,135 @@
+"""The use cases: what a sample of each must bring, and what its table of cells holds.
+
+This table is the one place that tells use cases apart. Steps ask it, or ask what a sample has (an image, points, a
+stack of planes), never for the name of a use case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from isthmus.errors import UserError
+
+UseCaseName = Literal[
+    "imaging_transcriptomics", "spatial_proteomics", "spots", "screening", "volumes", "single_cell"
+]
+Input = Literal["image", "transcripts", "counts"]
+Rows = Literal["cells", "spots", "barcodes"]
+Values = Literal["counts", "intensities", "profiles"]
+
+INPUTS: tuple[Input, ...] = get_args(Input)
+
+_CURES: dict[Input, str] = {
+    "image": "fill column image",
+    "transcripts": "fill column transcripts, or choose a reader whose folder holds them",
+    "counts": "fill column counts, or choose a reader whose folder holds them",
+}
+
+
+@dataclass(frozen=True)
+class UseCase:
+    """What the rules and steps need to know of a use case.
+
+    title
+        For the report.
+    needs
+        What every sample must have, in its row or in the vendor's folder.
+    may_have
+        What a sample may have besides.
+    rows
+        What a row of `cells.h5ad` is: a cell of a label image, a spot or bin of an array, or a barcode.
+    x
+        What its `X` holds: counts of genes, intensities of markers, or profiles (features of each cell).
+    """
+
+    name: UseCaseName
+    title: str
+    needs: tuple[Input, ...]
+    may_have: tuple[Input, ...]
+    rows: Rows
+    x: Values
+
+    @property
+    def has_images(self) -> bool:
+        """Whether every sample has an image, and so is imported, segmented and quantified."""
+        return "image" in self.needs
+
+    def check_inputs(self, has: Collection[str], where: str) -> None:
+        """Raise a UserError that names the first input that a sample lacks.
+
+        Parameters
+        ----------
+        has
+            Names from INPUTS of what the sample has.
+        where
+            The sample's row, for the error.
+        """
+        for name in self.needs:
+            if name not in has:
+                raise UserError(
+                    where=where,
+                    found=f"use case {self.name} needs {_words(name)}, but there is none",
+                    do=_CURES[name],
+                )
+
+
+def _words(name: Input) -> str:
+    return {"image": "an image", "transcripts": "a table of transcripts", "counts": "a table of counts"}[name]
+
+
+USE_CASES: dict[UseCaseName, UseCase] = {
+    case.name: case
+    for case in (
+        UseCase(
+            name="imaging_transcriptomics",
+            title="Imaging transcriptomics",
+            needs=("image", "transcripts"),
+            may_have=("counts",),
+            rows="cells",
+            x="counts",
+        ),
+        UseCase(
+            name="spatial_proteomics",
+            title="Spatial proteomics",
+            needs=("image",),
+            may_have=("transcripts",),
+            rows="cells",
+            x="intensities",
+        ),
+        UseCase(
+            name="spots",
+            title="Spots",
+            needs=("counts",),
+            may_have=("image",),
+            rows="spots",
+            x="counts",
+        ),
+        UseCase(
+            name="screening",
+            title="Screening",
+            needs=("image",),
+            may_have=("counts",),
+            rows="cells",
+            x="profiles",
+        ),
+        UseCase(
+            name="volumes",
+            title="Volumes",
+            needs=("image",),
+            may_have=("transcripts",),
+            rows="cells",
+            x="intensities",
+        ),
+        UseCase(
+            name="single_cell",
+            title="Single cells",
+            needs=("counts",),
+            may_have=(),
+            rows="barcodes",
+            x="counts",
+        ),
+    )
+}
+"""By name, in the order of the documents."""
