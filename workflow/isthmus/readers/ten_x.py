@@ -120,9 +120,8 @@ def _first(folder: Path, names: tuple[str, ...], where: str) -> Path:
 
 def _lines(path: Path, where: str) -> list[str]:
     try:
-        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-        with opened as file:
-            return file.read().splitlines()
+        content = path.read_bytes()
+        return (gzip.decompress(content) if path.suffix == ".gz" else content).decode().splitlines()
     except _UNREADABLE as error:
         raise UserError(where=where, found=f"{path.name} cannot be read ({error})", do=_COPY) from error
 
@@ -199,5 +198,5 @@ def _checked(
     counts = counts.astype(np.int32)
     counts.eliminate_zeros()
     counts.sort_indices()
-    texts = [np.array(names, dtype=object) for names in (barcodes, *columns)]
-    return CountMatrix(counts, *texts, files)
+    ids, names, types = (np.array(column, dtype=object) for column in columns)
+    return CountMatrix(counts, np.array(barcodes, dtype=object), ids, names, types, files)
