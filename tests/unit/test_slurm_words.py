@@ -27,16 +27,17 @@ def test_out_of_memory_in_full():
     failure = explain("OUT_OF_MEMORY", parse(SACCT, "41"), own=None)
     assert failure.reason == "memory"
     assert failure.again
-    assert sentence(PACK, failure, next_attempt(2, workers=32)) == (
-        "segment_pack: pack 7 of sample b2 ran out of memory (asked 8 GB, used 7.99 GB when last seen); "
-        "attempt 2 with 32 workers follows"
+    assert sentence(PACK, failure) == (
+        "segment_pack: pack 7 of sample b2 ran out of memory (asked 8 GB, used 8 GB)"
     )
+    assert next_attempt(2, workers=32) == "attempt 2 with 32 workers"
+    assert next_attempt(3, workers=1) == "attempt 3 with 1 worker"
 
 
 def test_a_step_without_memory_tells_why_the_job_failed():
     text = "41|FAILED|1:0|400M||00:01:00|00:10:00|c1\n41.0|OUT_OF_MEMORY|0:125||399M|00:00:50||c1\n"
     assert explain("FAILED", parse(text, "41"), own=None).what == (
-        "ran out of memory (asked 400 MB, used 399 MB when last seen)"
+        "ran out of memory (asked 400 MB, used 399 MB)"
     )
 
 
@@ -54,7 +55,13 @@ def test_a_step_without_memory_tells_why_the_job_failed():
             "FAILED",
             Details(signal=9, asked_mb=1000, used_mb=990),
             "memory",
-            "was killed, most likely for want of memory (asked 1000 MB, used 990 MB when last seen)",
+            "was killed, most likely for want of memory (asked 1000 MB, used 990 MB)",
+        ),
+        (
+            "OUT_OF_MEMORY",
+            Details(asked_mb=22_400, used_mb=1536),
+            "memory",
+            "ran out of memory (asked 22 GB, used 1.5 GB when last seen)",
         ),
         ("FAILED", Details(exit_code=137, asked_mb=2048, used_mb=100), "unknown", None),
         ("FAILED", Details(exit_code=3), "unknown", "ended with exit code 3 and left no word why"),

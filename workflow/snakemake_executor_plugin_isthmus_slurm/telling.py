@@ -14,6 +14,7 @@ from isthmus.plan.history import add_note, count_failures, read_notes
 from isthmus.plan.model import read_plan
 from isthmus.plan.news import add_news
 from isthmus.plan.paths import RunPaths
+from isthmus.slurm.commands import first_word
 from isthmus.slurm.details import details_of
 from isthmus.slurm.names import JobKey
 from isthmus.slurm.watch import Verdict
@@ -44,6 +45,7 @@ class Teller:
         self._paths, self._logger = paths, logger
         self._lock = threading.Lock()
         self._put_back: set[str] = set()
+        self._to_follow: dict[str, tuple[str, str]] = {}
 
     def say(self, text: str) -> None:
         """Tell people."""
@@ -60,15 +62,18 @@ class Teller:
         (self._paths.errors / f"{key.name}.json").unlink(missing_ok=True)
 
     def waits(self, key: JobKey, id_: str, verdict: Verdict) -> None:
-        """Tell once that Slurm has put a job back into the queue."""
+        """Tell once that Slurm has put a job back into the queue, and that the attempt after a failure has begun."""
         if verdict.waits == _BEGIN_TIME and id_ not in self._put_back:
             self._put_back.add(id_)
             self.say(
                 f"{key.title}: Slurm has put job {id_} back into the queue (it lost its node, or had to make room); "
                 "it begins again in about 2 min and keeps its finished blocks"
             )
-        elif verdict.state == "RUNNING":
+        elif first_word(verdict.state) == "RUNNING":
             self._put_back.discard(id_)
+            what, attempt = self._to_follow.pop(key.name, ("", ""))
+            if attempt:
+                self.say(f"{what}; {attempt} is running")
 
     def failed(self, key: JobKey, id_: str, state: str, *, attempt: int, attempts: int) -> Told:
         """Tell that a job has failed, and whether an attempt follows."""
@@ -80,10 +85,16 @@ class Teller:
                 key, {"status": "failed", "reason": failure.reason, "slurm_job": id_, "attempt": attempt}
             )
         again = failure.again and attempt < attempts
-        text = sentence(key, failure, next_attempt(attempt + 1, workers=self._workers(key)) if again else "")
-        self.say(text)
-        if not again:
+        what = sentence(key, failure)
+        self._to_follow.pop(key.name, None)
+        if again:
+            follows = next_attempt(attempt + 1, workers=self._workers(key))
+            self._to_follow[key.name] = what, follows
+            text = f"{what}; {follows} follows"
+        else:
+            text = what
             self._leave_error(key, failure, id_)
+        self.say(text)
         return Told(text, failure.again, details.nodes if failure.reason == "node" else "")
 
     def refused(self, key: JobKey, why: str) -> None:

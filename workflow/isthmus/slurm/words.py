@@ -74,15 +74,15 @@ def explain(
     return Failure("unknown", f"ended{code} and left no word why")
 
 
-def sentence(key: JobKey, failure: Failure, next_: str) -> str:
-    """The whole sentence: which job, what happened, what comes next."""
-    return f"{key.title} {failure.what}{f'; {next_}' if next_ else ''}"
+def sentence(key: JobKey, failure: Failure) -> str:
+    """Which job, and what happened."""
+    return f"{key.title} {failure.what}"
 
 
 def next_attempt(attempt: int, *, workers: int | None) -> str:
-    """What is said of the attempt that follows."""
+    """The attempt that comes after a failure; the sentence goes on with `follows` or `is running`."""
     with_ = "" if workers is None else f" with {workers} worker{'' if workers == 1 else 's'}"
-    return f"attempt {attempt}{with_} follows"
+    return f"attempt {attempt}{with_}"
 
 
 def halved(workers: int, memory_failures: int) -> int:
@@ -92,7 +92,9 @@ def halved(workers: int, memory_failures: int) -> int:
 
 def in_gb(mb: float) -> str:
     """An amount of memory (MiB) in the unit in which people ask for it."""
-    return f"{mb:.0f} MB" if mb < _GB_FROM_MB else f"{mb / 1024:.3g} GB"
+    if mb < _GB_FROM_MB:
+        return f"{mb:.0f} MB"
+    return f"{mb / 1024:.0f} GB" if mb >= 10 * _GB_FROM_MB else f"{mb / 1024:.1f} GB".replace(".0 ", " ")
 
 
 def in_minutes(minutes: float) -> str:
@@ -103,9 +105,11 @@ def in_minutes(minutes: float) -> str:
 def _memory(details: Details) -> str:
     if details.asked_mb is None:
         return ""
+    if details.used_mb is None:
+        return f" (asked {in_gb(details.asked_mb)})"
     # The database samples: what was used at the end may have been missed.
-    used = "" if details.used_mb is None else f", used {in_gb(details.used_mb)} when last seen"
-    return f" (asked {in_gb(details.asked_mb)}{used})"
+    seen = "" if details.used_mb >= _FULL * details.asked_mb else " when last seen"
+    return f" (asked {in_gb(details.asked_mb)}, used {in_gb(details.used_mb)}{seen})"
 
 
 def _own(own: Mapping[str, Any]) -> str:
