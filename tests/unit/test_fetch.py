@@ -7,7 +7,10 @@ import os
 import sys
 import tarfile
 import zipfile
+from importlib import import_module
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -233,6 +236,62 @@ def test_unknown_name(tmp_path):
     assert not (tmp_path / "into").exists()
 
 
+# Generated data
+
+
+def generator(monkeypatch, make) -> None:
+    module = ModuleType("isthmus.fetch.made.small")
+    module.__spec__ = ModuleSpec(module.__name__, None)
+    module.make = make
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def make_all(folder: Path) -> None:
+    for name, content in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def test_generated_data_arrive_like_others(tmp_path, monkeypatch):
+    calls = []
+    generator(monkeypatch, lambda folder: (calls.append(folder), make_all(folder)))
+    listed = catalogue(tmp_path, {"generated": "small"})
+    into = fetch("small", into=tmp_path / "into", catalogue=listed)
+    check(into)
+    check(fetch("small", into=into, catalogue=listed))
+    assert len(calls) == 1
+    (into / "image.tif").write_bytes(b"damaged")
+    check(fetch("small", into=into, catalogue=listed))
+    assert len(calls) == 2
+
+
+def test_generated_data_without_checksums(tmp_path, monkeypatch):
+    generator(monkeypatch, make_all)
+    members = [{"from": "data/image.tif", "to": "image.tif", "bytes": 0}]
+    listed = catalogue(tmp_path, {"generated": "small"}, members=members, sample_sheet=[])
+    into = fetch("small", into=tmp_path / "into", catalogue=listed)
+    (into / "image.tif").write_bytes(b"")
+    fetch("small", into=into, catalogue=listed)
+    assert (into / "image.tif").read_bytes() == FILES["data/image.tif"]
+
+
+def test_a_generator_that_dies_leaves_nothing(tmp_path, monkeypatch):
+    def half(folder: Path) -> None:
+        (folder / "data").mkdir()
+        (folder / "data" / "image.tif").write_bytes(FILES["data/image.tif"])
+        raise RuntimeError("cut off")
+
+    generator(monkeypatch, half)
+    with pytest.raises(RuntimeError, match="cut off"):
+        fetch("small", into=tmp_path / "into", catalogue=catalogue(tmp_path, {"generated": "small"}))
+    assert files_in(tmp_path / "into") == {}
+
+
+def test_unknown_generator(tmp_path):
+    line = fault(catalogue(tmp_path, {"generated": "smal"}), tmp_path / "into")
+    assert line == "isthmus fetch small: there is no generator 'smal'; correct the entry"
+
+
 # The catalogue
 
 
@@ -256,7 +315,10 @@ def test_catalogue_of_the_repository():
     [
         ({"licences": "CC0"}, "small.licences: Extra inputs are not permitted"),
         ({"members": []}, "small.members: Tuple should have at least 1 item"),
-        ({"get": {}}, "give exactly one of package, url, folder"),
+        ({"get": {}}, "give exactly one of package, url, folder, generated"),
+        ({"get": {"folder": ".", "generated": "x"}}, "give exactly one of package, url, folder, generated"),
+        ({"get": {"generated": "../x"}}, "small.get.generated: String should match"),
+        ({"members": [{"from": "a", "to": "a", "bytes": 1}]}, "member 'a' needs sha256"),
         ({"get": {"url": "http://x/y"}}, "package and url need sha256"),
         ({"get": {"package": "a", "sha256": "0" * 64}}, "package needs version and file"),
         (
@@ -302,3 +364,9 @@ def test_place_of_the_data(tmp_path, monkeypatch, listed):
     (after,) = list_datasets(listed)
     assert after.present
     assert after.megabytes == pytest.approx(608 / 1e6)
+
+
+def test_every_generator_of_the_catalogue_exists():
+    names = {entry.get.generated for entry in read_catalogue().values() if entry.get.generated}
+    assert names
+    assert all(callable(import_module(f"isthmus.fetch.made.{name}").make) for name in names)

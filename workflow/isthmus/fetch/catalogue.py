@@ -29,22 +29,27 @@ class _Strict(BaseModel):
 
 
 class Source(_Strict):
-    """Where the files come from: a wheel of the package index, a URL, or a folder of this machine."""
+    """Where the files come from: a wheel of the package index, a URL, a folder of this machine, or a generator."""
 
     package: str | None = Field(None, description="name of a Python package; it is not installed")
     version: str | None = Field(None, description="its version")
     file: RelativePath | None = Field(None, description="name of its wheel")
     url: str | None = Field(None, description="address of an archive or of a single file")
     folder: Path | None = Field(None, description="a folder; relative to datasets.yaml")
+    generated: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="name of a module of isthmus/fetch/made that makes the files, with the truth beside them",
+    )
     sha256: Sha256 | None = Field(None, description="checksum of the wheel or of what the URL gives")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Source:
-        if sum(part is not None for part in (self.package, self.url, self.folder)) != 1:
-            raise ValueError("give exactly one of package, url, folder")
+        if sum(part is not None for part in (self.package, self.url, self.folder, self.generated)) != 1:
+            raise ValueError("give exactly one of package, url, folder, generated")
         if self.package is not None and (self.version is None or self.file is None):
             raise ValueError("package needs version and file")
-        if self.folder is None and self.sha256 is None:
+        if self.folder is None and self.generated is None and self.sha256 is None:
             raise ValueError("package and url need sha256")
         return self
 
@@ -54,13 +59,17 @@ class Member(_Strict):
 
     from_: RelativePath = Field(alias="from", description="its path in the archive or folder")
     to: RelativePath = Field(description="its path in the data folder")
-    sha256: Sha256
+    sha256: Sha256 | None = Field(None, description="only what is generated may do without, see `Dataset`")
     bytes: int = Field(ge=0)
     holds: str = Field("", description="what is in it")
 
 
 class Dataset(_Strict):
-    """One data set."""
+    """One data set.
+
+    Members of a generated one have no checksum where their bytes depend on the version of a library; those are only
+    checked for their size, and `bytes` 0 then stands for any.
+    """
 
     title: str
     description: str
@@ -76,6 +85,13 @@ class Dataset(_Strict):
     sample_sheet: tuple[dict[str, str | int | float], ...] = Field(
         (), description="rows of a samples.tsv that is written beside the files, paths relative to it"
     )
+
+    @model_validator(mode="after")
+    def _checksums(self) -> Dataset:
+        bare = [member.to for member in self.members if member.sha256 is None]
+        if bare and self.get.generated is None:
+            raise ValueError(f"member '{bare[0]}' needs sha256")
+        return self
 
 
 def read_catalogue(path: Path = CATALOGUE) -> dict[str, Dataset]:

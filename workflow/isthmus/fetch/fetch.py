@@ -9,7 +9,8 @@ from pathlib import Path
 from isthmus.errors import UserError
 from isthmus.fetch.catalogue import CATALOGUE, Dataset, find_dataset, read_catalogue
 from isthmus.fetch.download import download
-from isthmus.fetch.files import is_intact, sha256_of, write_text_whole
+from isthmus.fetch.files import has_size, is_intact, sha256_of, write_text_whole
+from isthmus.fetch.generate import make
 from isthmus.fetch.unpack import unpack
 
 DATA = CATALOGUE.parents[1] / ".cache" / "isthmus" / "data"
@@ -105,6 +106,11 @@ def _obtain(dataset: Dataset, folder: Path, catalogue: Path, where: str) -> None
 
 def _origin(dataset: Dataset, aside: Path, catalogue: Path, where: str) -> Path:
     """The archive or folder that holds the members, with its checksum verified."""
+    if dataset.get.generated is not None:
+        folder = aside / "made"
+        folder.mkdir()
+        make(dataset.get.generated, folder, where)
+        return folder
     if dataset.get.folder is not None:
         folder = catalogue.parent / dataset.get.folder
         if not folder.is_dir():
@@ -119,13 +125,12 @@ def _origin(dataset: Dataset, aside: Path, catalogue: Path, where: str) -> Path:
 
 def _summary(name: str, dataset: Dataset) -> DatasetSummary:
     folder = data_folder(name)
-    files = [(folder / member.to, member.bytes) for member in dataset.members]
     return DatasetSummary(
         name=name,
         title=dataset.title,
         use=dataset.use,
         licence=dataset.licence,
-        megabytes=sum(size for _, size in files) / 1e6,
+        megabytes=sum(member.bytes for member in dataset.members) / 1e6,
         folder=folder,
-        present=all(path.is_file() and path.stat().st_size == size for path, size in files),
+        present=all(has_size(folder / member.to, member) for member in dataset.members),
     )

@@ -16,8 +16,16 @@ def sha256_of(path: Path) -> str:
 
 
 def is_intact(path: Path, member: Member) -> bool:
-    """Whether a file is there with the size and the checksum that it should have."""
-    return path.is_file() and path.stat().st_size == member.bytes and sha256_of(path) == member.sha256
+    """Whether a file is there with the size and, where one is listed, the checksum that it should have."""
+    return has_size(path, member) and (member.sha256 is None or sha256_of(path) == member.sha256)
+
+
+def has_size(path: Path, member: Member) -> bool:
+    """Whether a file is there with the size that it should have; any but none, where the catalogue lists 0."""
+    if not path.is_file():
+        return False
+    size = path.stat().st_size
+    return size == member.bytes if member.bytes or member.sha256 is not None else size > 0
 
 
 def write_text_whole(path: Path, text: str) -> None:
