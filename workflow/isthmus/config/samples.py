@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from isthmus.config.accessions import ARCHIVES, fault_of, split_accessions
 from isthmus.config.options import FilePath, Section
 from isthmus.config.paths import absolute
 from isthmus.config.sheet import Row, Sheet, read_sheet
@@ -174,6 +175,7 @@ class _RowReader:
         values |= {column: self._cell(column) for column in TEXTS}
         if not any(self._cell(column) for column in ("image", "transcripts", "counts")):
             self._fault("neither image nor transcripts nor counts", "give at least one of them")
+        self._check_accessions()
         self._one_geometry()
         return values
 
@@ -239,6 +241,13 @@ class _RowReader:
         if math.isclose(a * e, b * d, rel_tol=1e-9):
             self._fault(f"affine '{cell}' maps the image onto a line", "a e must differ from b d")
         return (a, b, c, d, e, f)
+
+    def _check_accessions(self) -> None:
+        for column in ARCHIVES:
+            for accession in split_accessions(self._cell(column) or ""):
+                fault = fault_of(column, accession)
+                if fault:
+                    self._fault(*fault)
 
     def _one_geometry(self) -> None:
         """The affine map already holds pixel size and origin; two statements could disagree."""

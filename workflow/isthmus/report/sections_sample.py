@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from markupsafe import Markup
+
+from isthmus.config.accessions import ARCHIVES, link, split_accessions
 from isthmus.report.charts import Segment, Threshold
 from isthmus.report.colours import COMPARTMENT_COLOURS
 from isthmus.report.gather import Record, RunResults, SampleResults
@@ -161,11 +164,21 @@ def _facts(sample: SampleResults) -> list[tuple[str, str]]:
         points = sample.points
         facts.append(("Transcripts", f"{_file(plan.sheet['transcripts'])}: {_points(points)}"))
         facts.append(("Features", f"{count(len(points['genes']))} (genes and controls)"))
-    for column in ("batch", "condition", "image_accession", "omics_accession", "biosample"):
+    for column in ("batch", "condition", *ARCHIVES):
         if plan.sheet.get(column):
-            facts.append((column.replace("_", " ").capitalize(), str(plan.sheet[column])))
+            facts.append((column.replace("_", " ").capitalize(), _linked(column, str(plan.sheet[column]))))
     facts += [(str(name), str(value)) for name, value in plan.sheet.get("extra", {}).items()]
     return facts
+
+
+def _linked(column: str, cell: str) -> str:
+    """The text of a cell of the sample sheet; accessions lead to their archives."""
+    if column not in ARCHIVES:
+        return cell
+    links = [(accession, link(column, accession)) for accession in split_accessions(cell)]
+    return Markup(", ").join(
+        Markup('<a href="{}">{}</a>').format(url, text) if url else text for text, url in links
+    )
 
 
 def _file(path: Any) -> str:
