@@ -82,6 +82,8 @@ def _check_names(names: Sequence[str]) -> None:
 _TO_FIND_CELLS = {
     "basins": "see whether segmentation.basins.channel shows nuclei; a higher sensitivity, or a lower local_contrast "
     "or min_area_um2, finds more",
+    "blobs": "see whether segmentation.blobs.channel shows nuclei and nucleus_diameter_um fits; a higher sensitivity, "
+    "or a lower edge or min_area_um2, finds more",
     "labels": "see whether the label image that the sample sheet names (column `labels`) has values above 0 where the "
     "image, or image.region_um, lies",
 }

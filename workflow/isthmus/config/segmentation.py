@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from math import pi
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -104,11 +105,62 @@ class BasinsOptions(LandscapeOptions):
         return BasinsSettings(**{field.name: getattr(self, field.name) for field in fields(BasinsSettings)})
 
 
+_SMALLEST = 0.1357
+"""Section of the smallest blob kept, as a share of the typical one's: the ball has a twentieth of its volume."""
+
+
+class BlobsOptions(LandscapeOptions):
+    """Round nuclei of one size in noise, in volumes above all: hills of a difference of two blurs."""
+
+    nucleus_diameter_um: float = option(
+        8.0,
+        "Typical diameter of a nucleus; the widths of the blurs along z, y and x follow it.",
+        unit="um",
+        ge=1,
+        le=100,
+    )
+    sensitivity: float = option(
+        0.6,
+        "How faint a nucleus may be: 0 as bright as the typical one, 1 as dark as the background.",
+        ge=0,
+        le=1,
+    )
+    edge: float = option(
+        0.04,
+        "How much brighter than its surroundings a pixel must be, as a share of the contrast of nuclei. More makes"
+        " nuclei smaller and drops weak ones.",
+        ge=0,
+        le=1,
+    )
+    min_area_um2: float | None = option(
+        None,
+        "Nuclei smaller than this are dropped, in volumes smaller than the ball with this section; null for a"
+        " twentieth of the typical nucleus's volume.",
+        unit="um2",
+        ge=0,
+        le=10_000,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _smallest(cls, given: Any) -> Any:
+        """The smallest area where none is given, so that plans and records show what was used."""
+        if not isinstance(given, dict) or given.get("min_area_um2") is not None:
+            return given
+        diameter = given.get("nucleus_diameter_um", 8.0)
+        if not isinstance(diameter, int | float) or isinstance(diameter, bool):
+            return given
+        section = pi / 4 * float(diameter) ** 2
+        return given | {"min_area_um2": round(section * _SMALLEST, 2)}
+
+
 class SegmentationOptions(Section):
     """How nuclei are found."""
 
-    method: Literal["basins", "labels"] = option(
+    method: Literal["basins", "blobs", "labels"] = option(
         "basins",
-        "`basins` finds nuclei in the image; `labels` imports the label image named in the sample sheet.",
+        "`basins` finds nuclei by their outlines, `blobs` round ones in noise and in volumes; `labels` imports the"
+        " label image named in the sample sheet.",
     )
     basins: BasinsOptions = option(BasinsOptions(), "Options of the method `basins`.")
+    blobs: BlobsOptions = option(BlobsOptions(), "Options of the method `blobs`.")

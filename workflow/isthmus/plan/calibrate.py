@@ -47,7 +47,8 @@ def observe(results: Path) -> Iterator[Seen]:
     """
     paths = RunPaths(results.resolve())
     plan = read_plan(paths.plan)
-    measured = plan.settings["segmentation"]["basins"]["measure_diameter"]
+    segmentation = plan.settings["segmentation"]
+    measured = segmentation["method"] == "basins" and segmentation["basins"]["measure_diameter"]
     rows = [row for row in _last_ends(paths) if not (measured and row["rule"] in _BY_BORDER)]
     sizes = {name: _true_size(plan, name, paths) for name in plan.samples}
     for name, size in sizes.items():

@@ -31,9 +31,9 @@ def expected_instances(
     settings: Mapping[str, Any], window: Region, spacing_um: tuple[float, float, float], n_images: int = 1
 ) -> int:
     """Nuclei that an image full of tissue would have; what is empty has none, so this is an upper estimate."""
-    pitch_um = SPACING_DIAMETERS * float(
-        settings["segmentation"]["basins"].get("nucleus_diameter_um") or _USUAL_UM
-    )
+    segmentation = settings["segmentation"]
+    options = segmentation.get(segmentation["method"]) or segmentation["basins"]
+    pitch_um = SPACING_DIAMETERS * float(options.get("nucleus_diameter_um") or _USUAL_UM)
     z, y, x = spacing_um
     if window.shape[0] > 1:
         return max(1, round(n_images * window.size * z * y * x / pitch_um**3))

@@ -198,5 +198,5 @@ def _checked(
     counts = counts.astype(np.int32)
     counts.eliminate_zeros()
     counts.sort_indices()
-    ids, names, types = (np.array(column, dtype=object) for column in columns)
-    return CountMatrix(counts, np.array(barcodes, dtype=object), ids, names, types, files)
+    texts: list[Texts] = [np.array(column, dtype=object) for column in (barcodes, *columns)]
+    return CountMatrix(counts, texts[0], texts[1], texts[2], texts[3], files)

@@ -87,8 +87,15 @@ def _segmentation(run: RunResults) -> str:
     options = run.plan.settings["segmentation"]
     if options["method"] == "labels":
         return "Nuclei were taken from label images that came with the data."
-    basins = options["basins"]
-    channel = basins["channel"] or run.samples[0].plan.channels[0]
+    own = options[options["method"]]
+    channel = own["channel"] or run.samples[0].plan.channels[0]
+    if options["method"] == "blobs":
+        return (
+            f"Nuclei were segmented in channel {channel} as basins of steepest ascent of a difference of two Gaussian"
+            f" blurs (diameter {own['nucleus_diameter_um']:g} µm, sensitivity {own['sensitivity']:g}, edge"
+            f" {own['edge']:g}); objects below {own['min_area_um2']:g} µm² were dropped."
+        )
+    basins = own
     return (
         f"Nuclei were segmented in channel {channel} as basins of steepest ascent of a landscape of the distance to the"
         " edge of the foreground, parted by grooves and necks"

@@ -138,7 +138,8 @@ def assigned(transcripts: Record) -> tuple[int, int]:
 
 
 def _nuclei_channel(run: RunResults, sample: SampleResults) -> int:
-    wanted = run.plan.settings["segmentation"].get("basins", {}).get("channel")
+    segmentation = run.plan.settings["segmentation"]
+    wanted = segmentation.get(segmentation["method"], {}).get("channel")
     channels = sample.plan.channels
     return channels.index(wanted) if wanted in channels else 0
 

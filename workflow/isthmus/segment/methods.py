@@ -11,7 +11,7 @@ from isthmus.image.channels import find_channel
 from isthmus.image.survey import ChannelSurvey
 from isthmus.segment.method import LandscapeMethod, MakeLandscapeMethod
 
-METHODS: dict[str, str] = {"basins": "isthmus.segment.basins"}
+METHODS: dict[str, str] = {"basins": "isthmus.segment.basins", "blobs": "isthmus.segment.blobs"}
 """Module of each landscape method by its name in the configuration; its `make_method` is a MakeLandscapeMethod.
 
 Imported when it is needed: compiling kernels takes time that validation and planning do not have.
