@@ -157,7 +157,10 @@ def test_the_options_that_are_paths_are_known():
             "segmentation: {method: basin}",
             "c.yaml: segmentation.method: found 'basin'; did you mean 'basins'?",
         ),
-        ("segmentation: {method: 3}", "c.yaml: segmentation.method: found 3; expected 'basins' or 'blobs' or 'labels'"),
+        (
+            "segmentation: {method: 3}",
+            "c.yaml: segmentation.method: found 3; expected 'basins' or 'blobs' or 'labels'",
+        ),
         ("use_case: visium", "c.yaml: use_case: found 'visium'; known are imaging_transcriptomics"),
         ("execution: {block_px: 300}", "c.yaml: execution.block_px: found 300; must be a power of two"),
         ("execution: {block_px: 128}", "c.yaml: execution.block_px: found 128; must be a power of two"),
