@@ -22,6 +22,7 @@ from isthmus.plan.model import RunPlan, SamplePlan, read_plan
 RULES = [
     *("import_image", "import_transcripts", "survey_image", "segment_pack", "stitch_labels", "quantify_pack"),
     *("build_pyramid", "build_table", "build_outlines", "certify_seams", "assess_quality"),
+    "join_modalities",
     *("integrate_cohort", "analyse", "annotate", "report"),
 ]
 COLUMNS = [
@@ -43,7 +44,7 @@ def test_every_file_of_the_contract_is_there(finished: Finished) -> None:
     expected = ["report.html", "plan.json", "metrics/resources.tsv", "cohort/cells.h5ad"]
     expected += [
         f"{finished.sample}/{name}"
-        for name in ("seams.json", "cells.h5ad", "cells.parquet", "transcripts.parquet", "image.ome.zarr")
+        for name in ("seams.json", "cells.h5ad", "cells.h5mu", "cells.parquet", "transcripts.parquet", "image.ome.zarr")
     ]
     assert [path for path in expected if not (finished.results / path).exists()] == []
     leftover = [

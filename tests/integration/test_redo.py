@@ -20,10 +20,11 @@ from tissue_sample import image_of, transcripts_of, write_image, write_sample, w
 
 STEPS = ("segment_pack", "quantify_pack")
 TABLES = {"build_table": 1, "assess_quality": 1}
+MODALITIES = {"join_modalities": 1}
 COHORT = {"integrate_cohort": 1, "analyse": 1, "annotate": 1, "report": 1}
 BOTH_PASSES = {"segment_pack": 2, "quantify_pack": 2}
 SEEN = {"build_pyramid": 1, "build_outlines": 1, "certify_seams": 1}
-AFTER_QUANTIFY = {"quantify_pack": 2, **SEEN, **TABLES, **COHORT}
+AFTER_QUANTIFY = {"quantify_pack": 2, **SEEN, **TABLES, **MODALITIES, **COHORT}
 
 
 def foreseen(study: Study, sets: dict[str, Any] | None = None) -> dict[str, int]:
@@ -72,7 +73,7 @@ def test_results_that_were_moved_alone_follow_an_option(small_run: Finished, cop
     """What Snakemake knows of them stayed behind in the old working directory."""
     study = copied(small_run)
     shutil.rmtree(study.folder / ".snakemake")
-    assert foreseen(study, {"analysis.quality.min_counts": 12}) == {"assess_quality": 1, **COHORT}
+    assert foreseen(study, {"analysis.quality.min_counts": 12}) == {"assess_quality": 1, **MODALITIES, **COHORT}
 
 
 def test_a_comment_or_a_touch_of_the_code_reruns_nothing(small_run: Finished, copied: Copy, tmp_path) -> None:
@@ -96,7 +97,7 @@ def test_a_comment_or_a_touch_of_the_code_reruns_nothing(small_run: Finished, co
     ("option", "jobs"),
     [
         ("metadata.title=New", {"report": 1}),
-        ("analysis.quality.min_counts=12", {"assess_quality": 1, **COHORT}),
+        ("analysis.quality.min_counts=12", {"assess_quality": 1, **MODALITIES, **COHORT}),
         ("analysis.neighbourhood.max_distance_um=20", {"annotate": 1, "report": 1}),
         ("quantification.min_qv=10", AFTER_QUANTIFY),
         ("segmentation.basins.min_area_um2=30", {"stitch_labels": 1, **AFTER_QUANTIFY}),

@@ -28,10 +28,11 @@ READS = {
     "build_table": ("quantify_pack",),
     "certify_seams": ("quantify_pack",),
     "assess_quality": ("build_table",),
+    "join_modalities": ("assess_quality",),
     "integrate_cohort": ("assess_quality",),
     "analyse": ("integrate_cohort",),
     "annotate": ("analyse",),
-    "report": ("annotate", "build_pyramid", "build_outlines", "certify_seams"),
+    "report": ("annotate", "build_pyramid", "build_outlines", "certify_seams", "join_modalities"),
 }
 """The steps whose results each step reads."""
 

@@ -21,6 +21,25 @@ rule assess_quality:
         "../scripts/assess_quality.py"
 
 
+rule join_modalities:
+    input:
+        table="<results>/{sample}/cells.h5ad",
+    output:
+        modalities="<results>/{sample}/cells.h5mu",
+    log:
+        "<logs>/{sample}/join_modalities.log",
+    conda:
+        "../../envs/omics.yaml"
+    resources:
+        mem_mb=memory_of("join_modalities"),
+        runtime=minutes_of("join_modalities"),
+    params:
+        results=results_folder,
+        digest=digest_of("join_modalities"),
+    script:
+        "../scripts/join_modalities.py"
+
+
 rule integrate_cohort:
     input:
         tables=per_sample("<results>/{sample}/cells.h5ad"),

@@ -84,6 +84,17 @@ def per_sample(path):
     )
 
 
+def where_planned(rule, path):
+    """A path for every sample that a rule has work in."""
+    return told(
+        lambda wildcards: [
+            path.replace("{sample}", sample)
+            for sample, of in RUN.plan.samples.items()
+            if rule in of.digests
+        ]
+    )
+
+
 def points_of(wildcards):
     """The binned transcripts, where the sample has any."""
     return told(lambda w: RUN.points_record(w.sample))(wildcards)

@@ -6,6 +6,7 @@ rule report:
         table="<results>/cohort/cells.h5ad",
         markers="<results>/work/cohort/markers.tsv",
         images=per_sample("<results>/{sample}/image.ome.zarr/zarr.json"),
+        modalities=where_planned("join_modalities", "<results>/{sample}/cells.h5mu"),
         outlines=per_sample("<results>/{sample}/cells.parquet"),
         seams=per_sample("<results>/{sample}/seams.json"),
     output:

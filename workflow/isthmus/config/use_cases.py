@@ -42,6 +42,8 @@ class UseCase:
         What a row of `cells.h5ad` is: a cell of a label image, a spot or bin of an array, or a barcode.
     x
         What its `X` holds: counts of genes, intensities of markers, or profiles (features of each cell).
+    modality
+        What `X` is called in `cells.h5mu`.
     """
 
     name: UseCaseName
@@ -50,6 +52,7 @@ class UseCase:
     may_have: tuple[Input, ...]
     rows: Rows
     x: Values
+    modality: str
 
     @property
     def has_images(self) -> bool:
@@ -89,6 +92,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             may_have=("counts",),
             rows="cells",
             x="counts",
+            modality="rna",
         ),
         UseCase(
             name="spatial_proteomics",
@@ -97,6 +101,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             may_have=("transcripts",),
             rows="cells",
             x="intensities",
+            modality="proteins",
         ),
         UseCase(
             name="spots",
@@ -105,6 +110,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             may_have=("image",),
             rows="spots",
             x="counts",
+            modality="rna",
         ),
         UseCase(
             name="screening",
@@ -113,6 +119,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             may_have=("counts",),
             rows="cells",
             x="profiles",
+            modality="profiles",
         ),
         UseCase(
             name="volumes",
@@ -121,6 +128,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             may_have=("transcripts",),
             rows="cells",
             x="intensities",
+            modality="channels",
         ),
         UseCase(
             name="single_cell",
@@ -129,6 +137,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             may_have=(),
             rows="barcodes",
             x="counts",
+            modality="rna",
         ),
     )
 }

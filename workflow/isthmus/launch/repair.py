@@ -99,6 +99,7 @@ def _results_of(paths: RunPaths, rule: str, sample: str) -> list[Path]:
         "build_outlines": of.outlines,
         "certify_seams": of.seams,
         "assess_quality": of.table,
+        "join_modalities": of.modalities,
         "annotate": paths.cohort_table,
         "report": paths.report,
     }

@@ -126,6 +126,7 @@ def _megabytes(rule: str, of: SamplePaths) -> float:
         "build_table": (of.raw_table, of.transcripts),
         "build_outlines": (of.outlines,),
         "assess_quality": (of.table,),
+        "join_modalities": (of.modalities,),
     }
     return sum(_size(place) for place in places.get(rule, ())) / _MB
 

@@ -43,6 +43,7 @@ CPU: dict[str, tuple[str, ...]] = {
     "build_outlines": ("job", "kcells"),
     "certify_seams": ("job", "windows_flat", "windows_deep", "kcells"),
     "assess_quality": ("job", "kcells", "mrows"),
+    "join_modalities": ("job", "kcells", "measured_kcells", "mrows"),
     "integrate_cohort": ("job", "kcells", "mrows"),
     "analyse": ("job", "kcells", "kcells_squared", "mrows"),
     "annotate": ("job", "kcells", "mrows"),
@@ -60,6 +61,7 @@ FIXED_MB: dict[str, tuple[str, ...]] = {
     "build_table": ("job", "kcells", "channel_kcells", "mrows"),
     "build_outlines": ("job", "kcells"),
     "certify_seams": ("job", "window_flat", "window_deep"),
+    "join_modalities": ("job", "kcells"),
     **dict.fromkeys(
         ("assess_quality", "integrate_cohort", "analyse", "annotate", "report"), ("job", "kcells", "mrows")
     ),
@@ -84,6 +86,7 @@ STORAGE_MB: dict[str, tuple[str, ...]] = {
     "build_table": ("kcells", "measured_kcells", "mrows"),
     "build_outlines": ("kcells",),
     "assess_quality": ("kcells", "measured_kcells", "mrows"),
+    "join_modalities": ("kcells", "measured_kcells", "mrows"),
     **dict.fromkeys(("integrate_cohort", "analyse", "annotate"), ("kcells", "measured_kcells", "mrows")),
     "report": ("job",),
 }

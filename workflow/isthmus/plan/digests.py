@@ -25,6 +25,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "build_outlines": 1,
     "certify_seams": 2,
     "assess_quality": 1,
+    "join_modalities": 1,
     "integrate_cohort": 1,
     "analyse": 1,
     "annotate": 1,
@@ -93,7 +94,9 @@ def sample_digests(
     add("build_outlines", quantify, place)
     add("certify_seams", quantify, settings["execution"]["certificate_windows"])
     table = add("build_table", quantify, controls, place, dict(sheet), USE_CASES[settings["use_case"]].x)
-    add("assess_quality", table, settings["analysis"]["quality"])
+    assessed = add("assess_quality", table, settings["analysis"]["quality"])
+    if "image" in inputs:  # else there is nothing beside the counts
+        add("join_modalities", assessed)
     return made
 
 
@@ -101,6 +104,10 @@ def _cells_read(cells: Mapping[str, Any]) -> dict[str, Any]:
     """The options of cells that are read: how a channel guides growth matters only if one does."""
     guide = cells["guide"]
     return {**cells, "guide": guide if guide["channel"] is not None else None}
+
+
+_SHOWN = ("build_pyramid", "build_outlines", "certify_seams", "join_modalities")
+"""Steps of a sample whose results the report shows or names."""
 
 
 def cohort_digests(
@@ -130,9 +137,6 @@ def cohort_digests(
     annotated = add(
         "annotate", analysed, inputs.get("reference"), annotation, analysis["neighbourhood"], analysis["seed"]
     )
-    shown = [
-        [name, *(digests[step] for step in ("build_pyramid", "build_outlines", "certify_seams"))]
-        for name, digests in samples.items()
-    ]
+    shown = [[name, *(digests.get(step) for step in _SHOWN)] for name, digests in samples.items()]
     add("report", annotated, shown, settings["metadata"])
     return made

@@ -22,6 +22,7 @@ _LEFT = {
     "build_outlines": 2,
     "certify_seams": 1,
     "assess_quality": 2,
+    "join_modalities": 1,
     "integrate_cohort": 2,
     "analyse": 2,
     "annotate": 3,

@@ -100,6 +100,11 @@ class SamplePaths:
         return self.root / "cells.h5ad"
 
     @property
+    def modalities(self) -> Path:
+        """The same cells as MuData: molecules, intensities, shape, texture."""
+        return self.root / "cells.h5mu"
+
+    @property
     def outlines(self) -> Path:
         """Outlines of the cells."""
         return self.root / "cells.parquet"

@@ -51,7 +51,7 @@ def predict(
         of = [
             _jobs_of(rule, sample, sizes[name], machine)
             for name, sample in samples.items()
-            if rule != "import_transcripts" or sample.has_points
+            if rule in sample.digests
         ]
         made[rule] = _together(rule, of, machine)
     for rule in PER_RUN:

@@ -14,6 +14,7 @@ PER_SAMPLE = (
     "build_outlines",
     "certify_seams",
     "assess_quality",
+    "join_modalities",
 )
 """A job a sample, or a pack of a sample."""
 PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")

@@ -228,6 +228,7 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
         known += [
             (paths.image, "image, OME-Zarr 0.5, with labels/nuclei and labels/cells inside"),
             (paths.table, "every cell of the sample, quality marked (AnnData)"),
+            (paths.modalities, "the same cells as one table a modality (MuData)"),
             (paths.outlines, f"outlines of {_count(sample.n_outlines)}cells in micrometres (GeoParquet)"),
             (paths.transcripts, "every transcript with its cell (Parquet)"),
             (paths.seams, "windows across seams, compared with what they give without cuts"),

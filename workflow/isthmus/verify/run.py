@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError, n_of
 from isthmus.launch.head import is_held
 from isthmus.launch.jobs import JobState, State, job_states, published_jobs
@@ -15,6 +16,7 @@ from isthmus.plan.paths import RunPaths, SamplePaths
 from isthmus.steps.sheet import settings_of
 from isthmus.verify.cell_table import CellTable, NotATable, read_cell_table, read_names
 from isthmus.verify.journals import faults_of_journals
+from isthmus.verify.modalities import faults_of_modalities
 from isthmus.verify.noted import (
     RUN_AGAIN,
     Noted,
@@ -129,6 +131,11 @@ class Verification:
         yield from check.against_labels(stores.seen.sums)
         if self._is_sound(of.outlines):
             yield from check.against_outlines(of.outlines, self._seen_from_here(of.outlines))
+        if "join_modalities" in plan.sample(sample).digests and self._is_sound(of.modalities):
+            main = USE_CASES[settings_of(plan).use_case].modality
+            yield from faults_of_modalities(
+                of.table, of.modalities, main, self._seen_from_here(of.modalities)
+            )
         if plan.sample(sample).has_points and self._is_sound(of.transcripts):
             min_qv = settings_of(plan).quantification.min_qv
             yield from check.against_transcripts(of.transcripts, self._seen_from_here(of.transcripts), min_qv)

@@ -1,0 +1,15 @@
+"""join_modalities: the modalities of a sample's cells, each a table of its own, in one file."""
+
+from __future__ import annotations
+
+from isthmus.config.use_cases import USE_CASES
+from isthmus.steps.job import Job
+from isthmus.steps.sheet import settings_of
+from isthmus.tables.modalities import join_modalities as join
+
+
+def join_modalities(job: Job) -> None:
+    """Write cells.h5mu from the table after quality control."""
+    paths = job.sample_paths
+    main = USE_CASES[settings_of(job.plan).use_case].modality
+    join(paths.table, paths.modalities, main=main)
