@@ -7,6 +7,7 @@ import re
 
 import anndata
 import compare
+import mudata
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -44,7 +45,14 @@ def test_every_file_of_the_contract_is_there(finished: Finished) -> None:
     expected = ["report.html", "plan.json", "metrics/resources.tsv", "cohort/cells.h5ad"]
     expected += [
         f"{finished.sample}/{name}"
-        for name in ("seams.json", "cells.h5ad", "cells.h5mu", "cells.parquet", "transcripts.parquet", "image.ome.zarr")
+        for name in (
+            "seams.json",
+            "cells.h5ad",
+            "cells.h5mu",
+            "cells.parquet",
+            "transcripts.parquet",
+            "image.ome.zarr",
+        )
     ]
     assert [path for path in expected if not (finished.results / path).exists()] == []
     leftover = [
@@ -73,6 +81,18 @@ def test_one_row_for_every_value_of_the_label_image(finished: Finished) -> None:
     assert np.issubdtype(table.obs["instance_id"].dtype, np.integer)
     for name in ("touches_seam", "touches_edge", "qc_pass"):
         assert table.obs[name].dtype == bool
+
+
+def test_modalities_are_those_of_the_table(finished: Finished) -> None:
+    table = cells_of(finished)
+    with mudata.set_options(pull_on_update=False):
+        cells = mudata.read_h5mu(finished.results / finished.sample / "cells.h5mu")
+    assert list(cells.mod) == ["rna", "intensity", "shape"]
+    assert cells.obs_names.tolist() == table.obs_names.tolist()
+    assert (cells["rna"].X != table.X).nnz == 0
+    for name in ("intensity", "shape"):
+        assert cells[name].var_names.tolist() == table.obsm[name].columns.tolist()
+        np.testing.assert_array_equal(cells[name].X, table.obsm[name].to_numpy())
 
 
 def test_ids_are_ranks_from_one_and_nuclei_lie_in_their_cells(finished: Finished) -> None:

@@ -73,7 +73,11 @@ def test_results_that_were_moved_alone_follow_an_option(small_run: Finished, cop
     """What Snakemake knows of them stayed behind in the old working directory."""
     study = copied(small_run)
     shutil.rmtree(study.folder / ".snakemake")
-    assert foreseen(study, {"analysis.quality.min_counts": 12}) == {"assess_quality": 1, **MODALITIES, **COHORT}
+    assert foreseen(study, {"analysis.quality.min_counts": 12}) == {
+        "assess_quality": 1,
+        **MODALITIES,
+        **COHORT,
+    }
 
 
 def test_a_comment_or_a_touch_of_the_code_reruns_nothing(small_run: Finished, copied: Copy, tmp_path) -> None:
