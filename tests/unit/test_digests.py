@@ -43,6 +43,7 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "samples": ("elsewhere/samples.tsv", NOTHING),
     "results": ("elsewhere", NOTHING),
     "image.region_um": ((0.0, 0.0, 300.0, 300.0), ("import_image", "segment_pack", "import_transcripts")),
+    "image.intensity_range": ((0.0, 1.0), ("import_image",)),
     "segmentation.method": ("labels", ("segment_pack",)),
     "segmentation.basins.channel": ("CD3", ("segment_pack",)),
     "segmentation.basins.preset": ("culture", NOTHING),  # all that it stands for is given in these settings
@@ -56,6 +57,11 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "segmentation.basins.groove_depth": (0.3, ("segment_pack",)),
     "segmentation.basins.roundness": (0.5, ("segment_pack",)),
     "segmentation.basins.min_area_um2": (11.0, ("stitch_labels",)),
+    "segmentation.blobs.channel": ("CD3", NOTHING),  # basins is chosen in these settings
+    "segmentation.blobs.nucleus_diameter_um": (9.0, NOTHING),
+    "segmentation.blobs.sensitivity": (0.5, NOTHING),
+    "segmentation.blobs.edge": (0.1, NOTHING),
+    "segmentation.blobs.min_area_um2": (11.0, NOTHING),
     "cells.expand_um": (6.0, ("quantify_pack",)),
     "cells.guide.channel": ("CD3", ("quantify_pack",)),
     "cells.guide.kind": ("cytoplasm", NOTHING),  # no channel guides growth in these settings
@@ -171,6 +177,16 @@ def test_options_of_a_method_not_chosen_change_nothing():
         if path.startswith("segmentation.basins."):
             other = _settings(**{"segmentation.method": "labels", path: value})
             assert _changed(_digests(labels), _digests(other)) == set(), path
+
+
+@pytest.mark.parametrize("name", ["channel", "nucleus_diameter_um", "sensitivity", "edge", "min_area_um2"])
+def test_options_of_blobs_change_its_segmentation(name):
+    chosen = {"segmentation.method": "blobs", "segmentation.blobs.min_area_um2": 5.0}
+    path = f"segmentation.blobs.{name}"
+    changed = _changed(
+        _digests(_settings(**chosen)), _digests(_settings(**chosen | {path: OPTIONS[path][0]}))
+    )
+    assert changed == _after(("stitch_labels" if name == "min_area_um2" else "segment_pack",))
 
 
 @pytest.mark.parametrize("name", ["nucleus_diameter_um", "roundness", "min_area_um2"])

@@ -65,6 +65,19 @@ class ImageOptions(Section):
         unit="um",
     )
 
+    intensity_range: Annotated[tuple[float, float], Strict(False)] | None = option(
+        None,
+        "Pixel values low, high that become 0 and 65535, those between in proportion and others cut; for images of"
+        " fractions or of more than 16 bits. Null takes values as they are.",
+    )
+
+    @field_validator("intensity_range")
+    @classmethod
+    def _ascends(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError("the first value must be below the second")
+        return value
+
     @field_validator("region_um")
     @classmethod
     def _has_area(

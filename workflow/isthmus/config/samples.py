@@ -151,6 +151,12 @@ def _column_faults(sheet: Sheet, name: str) -> list[UserError]:
     return faults
 
 
+def _is_in_file(path: Path) -> bool:
+    """Whether a path goes on inside a file, as that of a data set in an HDF5 file does."""
+    nearest = next((parent for parent in path.parents if parent.exists()), None)
+    return nearest is not None and nearest.is_file()
+
+
 class _RowReader:
     """Reads the cells of one row and gathers what is wrong with them."""
 
@@ -204,7 +210,7 @@ class _RowReader:
         if cell is None:
             return None
         path = absolute(cell, self.folder)
-        if not path.exists():
+        if not path.exists() and not _is_in_file(path):
             nearest = next((parent for parent in path.parents if parent.exists()), path)
             do = "correct the path" if nearest == path.parent else f"there is no folder beyond {nearest}"
             self._fault(f"{column} '{cell}' does not exist (looked for {path})", do)

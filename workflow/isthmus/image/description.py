@@ -41,7 +41,7 @@ class ImageDescription:
     """An image as its files describe it; None where they say nothing.
 
     shape is (c, z, y, x). pixel_size_um is (y, x). origin_um is (x, y), the outer corner of the upper left
-    pixel.
+    pixel. inside names the image in a file that holds several.
     """
 
     shape: tuple[int, int, int, int]
@@ -53,6 +53,7 @@ class ImageDescription:
     open: Callable[[], PixelSource]
     files: tuple[Path, ...]
     format: str
+    inside: str = ""
 
     def part(self, affine: Affine, z_step_um: float | None = None) -> ImagePart:
         """The image with its place in the sample's micrometres; ValueError for a volume of unknown z step."""
@@ -68,12 +69,12 @@ class ImageDescription:
             affine=affine,
             z_step_um=step,
         )
-        return ImagePart(header=header, open=self.open, files=self.files)
+        return ImagePart(header=header, open=self.open, files=self.files, inside=self.inside)
 
 
-def check_dtype(dtype: np.dtype[np.generic], where: str) -> str:
-    """The name of a dtype that images may have: bool or an integer."""
-    if dtype.kind in "bui":
+def check_dtype(dtype: np.dtype[np.generic], where: str, *, fractions: bool = False) -> str:
+    """The name of a dtype that images may have: bool, an integer or, where they are allowed, fractions."""
+    if dtype.kind in ("buif" if fractions else "bui"):
         return dtype.newbyteorder("=").name
     raise UserError(
         where=where,

@@ -44,11 +44,15 @@ class ImageHeader:
 
 @dataclass(frozen=True)
 class ImagePart:
-    """An image: its header, how to open its pixels (in any process), and the files that it is made of."""
+    """An image: its header, how to open its pixels (in any process), and the files that it is made of.
+
+    inside names the image in a file that holds several.
+    """
 
     header: ImageHeader
     open: Callable[[], PixelSource]
     files: tuple[Path, ...]
+    inside: str = ""
 
 
 POINT_COLUMNS = {

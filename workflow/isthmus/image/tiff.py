@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
@@ -25,13 +25,18 @@ from isthmus.image.tiff_metadata import TiffFacts, tiff_facts
 # tifffile's letters for "some other dimension": pages without any metadata, a sequence of pages.
 _STACK_AXES = "IQ"
 
+Pages = Literal["c", "z"]
+"""What pages are that no metadata name: channels or planes."""
 
-def describe_tiff(path: Path, *, level: int, where: str) -> ImageDescription:
+
+def describe_tiff(
+    path: Path, *, level: int, where: str, fractions: bool = False, pages: Pages = "c"
+) -> ImageDescription:
     """Describe the first image of a TIFF file (see `open_image`)."""
     # tifffile believes what it reads, so a damaged table of contents can raise anything.
     try:
         with tifffile.TiffFile(path) as tif:
-            return _describe(tif, path, level, where)
+            return _describe(tif, path, level, where, fractions, pages)
     except UserError:
         raise
     except Exception as error:
@@ -39,7 +44,9 @@ def describe_tiff(path: Path, *, level: int, where: str) -> ImageDescription:
         raise UserError(where=where, found=found, do="copy it again from its source") from error
 
 
-def _describe(tif: tifffile.TiffFile, path: Path, level: int, where: str) -> ImageDescription:
+def _describe(
+    tif: tifffile.TiffFile, path: Path, level: int, where: str, fractions: bool, pages: Pages
+) -> ImageDescription:
     _check_chain(tif, where)
     if not tif.series:
         raise UserError(where=where, found="the TIFF holds no image", do="copy it again from its source")
@@ -48,14 +55,14 @@ def _describe(tif: tifffile.TiffFile, path: Path, level: int, where: str) -> Ima
         found = f"its last level is {len(levels) - 1}, and level {level} was asked for"
         raise UserError(where=where, found=found, do="ask for another level")
     series = levels[level]
-    axes = _canonical_axes(series.axes, series.shape, where)
+    axes = _canonical_axes(series.axes, series.shape, where, pages)
     files = _check_pages(series, where)
     shape = canonical_shape(series.shape, axes)
     facts = tiff_facts(tif)
     size = _size_at_level(facts, levels[0], series)
     return ImageDescription(
         shape=shape,
-        dtype=check_dtype(np.dtype(series.dtype), where),
+        dtype=check_dtype(np.dtype(series.dtype), where, fractions=fractions),
         channels=unique_names(list(facts.channels), shape[0]),
         pixel_size_um=size,
         z_step_um=facts.z_step_um,
@@ -80,10 +87,10 @@ def open_tiff(path: Path, level: int, axes: str) -> PixelSource:
     return ArraySource(zarr.open_array(store, mode="r"), axes, path, close=tif.close)
 
 
-def _canonical_axes(axes: str, shape: tuple[int, ...], where: str) -> str:
+def _canonical_axes(axes: str, shape: tuple[int, ...], where: str, pages: Pages) -> str:
     """Our letters for tifffile's.
 
-    A stack of unnamed pages is taken as channels, or as planes where channels are named.
+    A stack of unnamed pages is what `pages` says, or planes where channels are named.
     """
     letters = axes.lower()
     for letter, size in zip(letters, shape, strict=True):
@@ -94,7 +101,7 @@ def _canonical_axes(axes: str, shape: tuple[int, ...], where: str) -> str:
                 do="save one time point a file; time is not read yet",
             )
     for stack in _STACK_AXES.lower():
-        letters = letters.replace(stack, "z" if "c" in letters else "c", 1)
+        letters = letters.replace(stack, "z" if "c" in letters else pages, 1)
     # Any other dimension of length 1 says nothing; it is read at index 0, as time is.
     known = set("tczyxs")
     pairs = zip(letters, shape, strict=True)

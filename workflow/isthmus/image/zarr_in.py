@@ -23,12 +23,12 @@ from isthmus.image.array_source import ArraySource, canonical_shape
 from isthmus.image.description import MICROMETRES, ImageDescription, check_dtype, unique_names
 from isthmus.image.source import PixelSource
 
-_METADATA = ("zarr.json", ".zattrs", ".zgroup")
+METADATA = ("zarr.json", ".zattrs", ".zgroup")
 
 
-def describe_zarr(path: Path, *, level: int, where: str) -> ImageDescription:
+def describe_zarr(path: Path, *, level: int, where: str, fractions: bool = False) -> ImageDescription:
     """Describe an OME-Zarr image (see `open_image`)."""
-    if not any((path / name).exists() for name in _METADATA):
+    if not any((path / name).exists() for name in METADATA):
         raise UserError(
             where=where,
             found="this is a folder without OME-Zarr metadata",
@@ -43,11 +43,13 @@ def describe_zarr(path: Path, *, level: int, where: str) -> ImageDescription:
         ) from error
     ome = attributes["ome"] if isinstance(attributes.get("ome"), Mapping) else attributes
     if "multiscales" not in ome and "bioformats2raw.layout" in ome and (path / "0").is_dir():
-        return describe_zarr(path / "0", level=level, where=where)
-    return _describe(path, group, ome, level, where)
+        return describe_zarr(path / "0", level=level, where=where, fractions=fractions)
+    return _describe(path, group, ome, level, where, fractions)
 
 
-def _describe(path: Path, group: Any, ome: Mapping[str, Any], level: int, where: str) -> ImageDescription:
+def _describe(
+    path: Path, group: Any, ome: Mapping[str, Any], level: int, where: str, fractions: bool
+) -> ImageDescription:
     try:
         multiscale = ome["multiscales"][0]
         datasets = multiscale["datasets"]
@@ -69,7 +71,7 @@ def _describe(path: Path, group: Any, ome: Mapping[str, Any], level: int, where:
     labels = [channel.get("label") for channel in ome.get("omero", {}).get("channels", [])]
     return ImageDescription(
         shape=shape,
-        dtype=check_dtype(np.dtype(array.dtype), where),
+        dtype=check_dtype(np.dtype(array.dtype), where, fractions=fractions),
         channels=unique_names(labels, shape[0]),
         pixel_size_um=(size_um["y"], size_um["x"]) if has_size else None,
         z_step_um=size_um.get("z"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from isthmus.config.models import Settings
 from isthmus.config.samples import Sample, read_samples
 from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.source import ImagePart, SampleParts
 from isthmus.launch.sizes import borders_of, count_transcripts
-from isthmus.plan.identity import files_digest
+from isthmus.plan.identity import digest_of, files_digest
 from isthmus.plan.make import SampleInput
 from isthmus.readers.registry import read_sample
 from isthmus.segment.methods import channel_index
@@ -26,6 +28,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
         try:
             parts = read_sample(sample)
             _check_spacing(parts.image, sample)
+            _check_values(settings, parts.image, sample)
             _check_channels(settings, parts.image, sample)
             _check_labels(settings, parts, sample)
             _check_inputs(settings, parts, sample)
@@ -45,11 +48,11 @@ def reference_digest(settings: Settings) -> str | None:
 
 
 def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleInput:
-    inputs = {"image": files_digest(parts.image.files)}
+    inputs = {"image": _image_digest(parts.image)}
     if parts.points is not None:
         inputs["transcripts"] = files_digest(parts.points.files)
     if parts.labels is not None:
-        inputs["labels"] = files_digest(parts.labels.files)
+        inputs["labels"] = _image_digest(parts.labels)
     return SampleInput(
         sheet=sample.model_dump(mode="json"),
         where=sample.where,
@@ -62,6 +65,23 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         borders=borders_of(settings, parts.image.header),
         n_transcripts=count_transcripts(parts.points) if parts.points is not None else None,
     )
+
+
+def _image_digest(image: ImagePart) -> str:
+    """Digest of the files of an image and, where they hold several, of its name among them."""
+    files = files_digest(image.files)
+    return digest_of([files, image.inside]) if image.inside else files
+
+
+def _check_values(settings: Settings, image: ImagePart, sample: Sample) -> None:
+    """Fractions have no levels to count; which values matter, only the user knows."""
+    dtype = np.dtype(image.header.dtype)
+    if dtype.kind == "f" and settings.image.intensity_range is None:
+        raise UserError(
+            where=f"{sample.where}, image '{sample.image}'",
+            found=f"the pixels are of type {dtype.name}",
+            do="give image.intensity_range, the values that become 0 and 65535, or save whole numbers",
+        )
 
 
 def _check_spacing(image: ImagePart, sample: Sample) -> None:

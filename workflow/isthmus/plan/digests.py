@@ -70,7 +70,14 @@ def sample_digests(
         made[step] = digest_of([step, RESULT_VERSIONS[step], *parts])
         return made[step]
 
-    image = add("import_image", inputs["image"], geometry["window"], geometry["channels"])
+    values = settings["image"].get("intensity_range")
+    image = add(
+        "import_image",
+        inputs["image"],
+        geometry["window"],
+        geometry["channels"],
+        *([values] if values else []),
+    )
     sizes = (options, geometry["spacing_um"]) if options.get("measure_diameter") else None
     survey = add("survey_image", image, sizes)
     source = inputs["labels"] if method == "labels" else survey

@@ -10,13 +10,16 @@ from isthmus.errors import UserError
 from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.source import ImagePart, SampleParts
+from isthmus.image.tiff import Pages
 from isthmus.readers.place import place, required_image, z_step_um
 from isthmus.readers.points import open_points
 
 
 def read_generic(sample: Sample) -> SampleParts:
     """Read a sample of one image and, where given, transcripts and a label image."""
-    image = open_image(required_image(sample), where=sample.where)
+    # Pages without names are planes where the sheet says how far apart they are.
+    pages: Pages = "z" if sample.z_step_um else "c"
+    image = open_image(required_image(sample), where=sample.where, fractions=True, pages=pages)
     part = image.part(place(sample, image), z_step_um(sample, image))
     notes = []
     said = image.pixel_size_um
@@ -47,7 +50,8 @@ def read_labels(sample: Sample, image: ImagePart) -> ImagePart | None:
             found=f"'{sample.labels}' is an image, which has label images inside",
             do=f"name one of them, for example '{inside / 'nuclei'}'",
         )
-    labels = open_image(sample.labels, where=f"{sample.where}, column labels")
+    pages: Pages = "z" if sample.z_step_um else "c"
+    labels = open_image(sample.labels, where=f"{sample.where}, column labels", pages=pages)
     _check_shape(sample, labels, image)
     return labels.part(image.header.affine, image.header.z_step_um)
 

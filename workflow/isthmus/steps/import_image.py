@@ -20,7 +20,7 @@ from isthmus.packs.pool import run_tasks
 from isthmus.plan.layout import CHUNK_PX, VOLUME_CHUNK_PX, default_piece_px
 from isthmus.readers.registry import read_sample
 from isthmus.steps.job import Job
-from isthmus.steps.sheet import sheet_sample
+from isthmus.steps.sheet import settings_of, sheet_sample
 from isthmus.steps.stored import describe_shards
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class _ImportJob:
     target: Path
     grid: Grid
     where: str
+    values: tuple[float, float] | None
 
 
 def import_image(job: Job, *, workers: int) -> None:
@@ -46,7 +47,9 @@ def import_image(job: Job, *, workers: int) -> None:
     shard = grid.block_px
     partial_level = paths.work / "import.partial"
     shutil.rmtree(partial_level, ignore_errors=True)
-    dtype = np.dtype(np.uint8 if sample.dtype in ("bool", "uint8") else np.uint16)
+    values = settings_of(job.plan).image.intensity_range
+    is_narrow = sample.dtype in ("bool", "uint8") and values is None
+    dtype = np.dtype(np.uint8 if is_narrow else np.uint16)
     level = create_level(
         partial_level, shape=grid.shape, dtype=dtype, chunk=chunk, shard=shard, n_channels=sample.shape[0]
     )
@@ -54,7 +57,7 @@ def import_image(job: Job, *, workers: int) -> None:
     where = str(sample.sheet.get("where") or job.sample_name)
     histograms = np.zeros((sample.shape[0], N_VALUES), dtype=np.int64)
     brightness = np.zeros((sample.shape[0], grid.n_blocks), dtype=np.int64)
-    work = _ImportJob(part, sample.window, partial_level, grid, where)
+    work = _ImportJob(part, sample.window, partial_level, grid, where, values)
     tasks = [(channel, index) for channel in range(sample.shape[0]) for index in range(grid.n_blocks)]
     for done, outcome in enumerate(
         run_tasks(partial(_import_shard, work), tasks, workers=workers, preload=(__name__,)), start=1
@@ -82,18 +85,36 @@ def _import_shard(job: _ImportJob, task: tuple[int, int]) -> npt.NDArray[np.int6
     write = job.grid.block(index).write
     source = Region(_moved(write.start, job.window.start), _moved(write.stop, job.window.start))
     pixels = job.source.open().read(channel, source.slices)
-    if pixels.size and pixels.dtype.kind in "iu" and pixels.dtype.itemsize + (pixels.dtype.kind == "i") > 2:
+    if job.values is not None:
+        pixels = rescaled(pixels, *job.values, where=job.where)
+    elif pixels.size and pixels.dtype.kind in "iu" and pixels.dtype.itemsize + (pixels.dtype.kind == "i") > 2:
         low, high = int(pixels.min()), int(pixels.max())
         if low < 0 or high >= N_VALUES:
             raise UserError(
                 where=job.where,
                 found=f"pixel values from {low} to {high} in channel {channel}, but 0 to {N_VALUES - 1} are supported",
-                do="rescale the image to 16 bit without sign",
+                do="give image.intensity_range, or rescale the image to 16 bit without sign",
             )
     level = Level.open(job.target, is_volume=job.grid.shape[0] > 1, has_channels=True, mode="r+")
     level.write(write, pixels.astype(level.array.dtype), channel)
     counts = np.bincount(pixels.astype(np.uint16).reshape(-1), minlength=N_VALUES)
     return counts.astype(np.int64)
+
+
+def rescaled(
+    pixels: npt.NDArray[np.generic], low: float, high: float, *, where: str
+) -> npt.NDArray[np.uint16]:
+    """Values low to high as 0 to 65535, rounded to the nearest, halves to even; others are cut.
+
+    A difference, a product and a quotient of doubles, each correctly rounded: the same everywhere, pixel by pixel.
+    """
+    values = pixels.astype(np.float64)
+    if np.isnan(values).any():
+        raise UserError(
+            where=where, found="the image has pixels that are no number", do="fill them with a value"
+        )
+    scaled = (np.clip(values, low, high) - low) * (N_VALUES - 1) / (high - low)
+    return np.rint(scaled).astype(np.uint16)
 
 
 def _moved(place: Triple, by: Triple) -> Triple:
