@@ -88,8 +88,9 @@ USE_CASES: dict[UseCaseName, UseCase] = {
         UseCase(
             name="imaging_transcriptomics",
             title="Imaging transcriptomics",
-            needs=("image", "transcripts"),
-            may_have=("counts",),
+            # an image alone is worth its cells and intensities: molecules may come later
+            needs=("image",),
+            may_have=("transcripts", "counts"),
             rows="cells",
             x="counts",
             modality="rna",
