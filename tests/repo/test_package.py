@@ -92,6 +92,7 @@ def test_files_stay_small(pattern, limit):
 def test_what_the_package_imports_is_asked_for():
     """Not merely there because another package wants it."""
     names = {"yaml": "pyyaml", "skimage": "scikit-image", "PIL": "pillow", "umap": "umap-learn"}
+    names["sklearn"] = "scikit-learn"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = {re.split(r"[<>=!~\[; ]", item)[0] for item in project["dependencies"]}
     used = {name.split(".")[0] for path in modules() for name in imported(path)}

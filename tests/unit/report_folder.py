@@ -4,6 +4,7 @@ import json
 import warnings
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -38,6 +39,8 @@ def make_results(
     vendor=True,
     settings=None,
     sheet=None,
+    tested_types=False,
+    corrected=False,
 ) -> RunPaths:
     """Write the folder: square cells on a lattice, with a hole so that density varies."""
     paths = RunPaths(root)
@@ -64,6 +67,7 @@ def make_results(
     write_plan(plan, paths.plan)
     if cohort:
         _write_cohort(paths, pd.concat(tables), types=types, umap=umap, clusters=clusters)
+        _write_comparison(paths, tested=tested_types, corrected=corrected)
     _write_jobs(paths, samples)
     return paths
 
@@ -260,6 +264,23 @@ def _write_cohort(paths, obs, *, types, umap, clusters):
     pairs = [(a, b, 10, 4.5, 3.0 if a == b else -1.5, 40) for a in kinds for b in kinds]
     columns = ["type_a", "type_b", "observed", "expected", "z_score", "n_pairs"]
     pd.DataFrame(pairs, columns=columns).to_csv(paths.cohort / "neighbourhood.tsv", sep="\t", index=False)
+
+
+def _write_comparison(paths, *, tested, corrected):
+    table = anndata.read_h5ad(paths.cohort_table)
+    after = [0.8, 0.7] if corrected else [np.nan] * 2
+    rows = {"measure": ["batch_lisi", "neighbours_kept"], "about": ["mixing", "conservation"]}
+    table.uns["integration"] = pd.DataFrame({**rows, "before": [0.1234, 1.0], "after": after})
+    record = {"batch_column": "sample", "n_batches": 2, "done": corrected, "theta": 2.0, "max_rounds": 10}
+    table.uns["isthmus"]["integration"] = record
+    table.uns["isthmus"]["composition"] = {"transform": "arcsine", "note": "4 samples of 2 conditions"}
+    _write_table(table, paths.cohort_table)
+    p = [0.5, 0.0123] if tested else [np.nan] * 2
+    shares = pd.DataFrame(
+        {"type": ["T", "B"], "n_cells": [30, 10], "share_ill": [0.7, 0.3], "share_well": [0.9, 0.1]}
+    )
+    tests = {"statistic": p, "df": p, "p_value": p, "p_adjusted": p}
+    shares.assign(**tests).to_csv(paths.composition, sep="\t", index=False)
 
 
 def _write_jobs(paths, samples):

@@ -128,7 +128,8 @@ def test_many_cells_have_a_graph_too():
     many = table_of(np.random.default_rng(0).poisson(40.0, (8200, 12)))
     many.X = many.X.astype(np.float32)
     many.var["highly_variable"] = True
-    clustering._connect(many, n_components=5, n_neighbours=5, seed=0)
+    clustering._reduce(many, n_components=5, seed=0)
+    clustering._connect(many, n_neighbours=5, seed=0)
     assert many.n_obs > 8192
     assert many.obsp["connectivities"].nnz > many.n_obs
 

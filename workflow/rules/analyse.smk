@@ -84,6 +84,8 @@ rule annotate:
         table="<results>/work/cohort/analysed.h5ad",
     output:
         table="<results>/cohort/cells.h5ad",
+        pseudobulk="<results>/cohort/pseudobulk.h5ad",
+        composition="<results>/cohort/composition.tsv",
         neighbourhood="<results>/work/cohort/neighbourhood.tsv",
     log:
         "<logs>/annotate.log",

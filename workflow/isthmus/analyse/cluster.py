@@ -15,6 +15,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from isthmus.analyse.batches import CORRECTED, Method, correct_batches
 from isthmus.analyse.compiled import keep_compiled
 from isthmus.analyse.threads import single_thread
 
@@ -39,13 +40,19 @@ def cluster_cells(
     min_dist: float = 0.5,
     n_markers: int = 25,
     seed: int = 0,
+    method: Method = "none",
+    batch_column: str = "batch",
+    theta: float = 2.0,
+    max_rounds: int = 10,
 ) -> pd.DataFrame:
     """Cluster the cells and find each cluster's marker genes, in place.
 
     X becomes float32 log1p(counts / cell total x median total of cells with counts); layers['counts'] stays
     as it is. Values are not scaled per gene: panels are chosen genes, and scaling would raise the noise of
-    the rare ones. Adds var `highly_variable`, obs `leiden` (category '0', '1', ... by falling size), obsm
-    `X_pca` and `X_umap`, obsp `distances` and `connectivities`, uns `markers`.
+    the rare ones. Where there is a method that corrects batches, neighbours are those in obsm `X_integrated`
+    (`batches.correct_batches`; what it did is in uns['isthmus']['integration']). Adds var `highly_variable`, obs
+    `leiden` (category '0', '1', ... by falling size), obsm `X_pca` and `X_umap`, obsp `distances` and
+    `connectivities`, uns `markers`.
 
     With fewer than 10 cells, or fewer than 3 genes that vary, nothing can be clustered: all cells get
     cluster '0', `X_umap` is NaN, there are no markers, no `X_pca` and no graph.
@@ -66,6 +73,8 @@ def cluster_cells(
         Genes listed per cluster.
     seed
         Of every step that draws random numbers.
+    method, batch_column, theta, max_rounds
+        How batches are brought together.
 
     Returns
     -------
@@ -75,15 +84,21 @@ def cluster_cells(
     with single_thread(), warnings.catch_warnings():
         _silence_known_warnings()
         varying = _normalise(table)
+        integration: dict[str, Any] = {"method": method, "column": batch_column, "seed": seed}
+        integration |= {"theta": theta, "max_rounds": max_rounds}
         if table.n_obs < MIN_CELLS or varying < MIN_GENES:
             markers = _leave_unclustered(table)
+            noted = correct_batches(table, **integration)
         else:
             keep_compiled()
             _choose_genes(table, n_top_genes)
-            _connect(table, n_components=n_components, n_neighbours=n_neighbours, seed=seed)
+            _reduce(table, n_components=n_components, seed=seed)
+            noted = correct_batches(table, **integration)
+            _connect(table, n_neighbours=n_neighbours, seed=seed)
             _partition(table, leiden_resolution=leiden_resolution, min_dist=min_dist, seed=seed)
             markers = _find_markers(table, n_markers)
     table.uns["markers"] = markers
+    table.uns.setdefault("isthmus", {})["integration"] = noted
     return markers
 
 
@@ -133,7 +148,7 @@ def _choose_genes(table: AnnData, n_top_genes: int) -> None:
         table.var["highly_variable"] = True
 
 
-def _connect(table: AnnData, *, n_components: int, n_neighbours: int, seed: int) -> None:
+def _reduce(table: AnnData, *, n_components: int, seed: int) -> None:
     import scanpy
 
     usable = int(table.var["highly_variable"].sum())
@@ -142,11 +157,16 @@ def _connect(table: AnnData, *, n_components: int, n_neighbours: int, seed: int)
     scanpy.pp.pca(
         table, n_comps=components, svd_solver="arpack", mask_var="highly_variable", random_state=seed
     )
+
+
+def _connect(table: AnnData, *, n_neighbours: int, seed: int) -> None:
+    import scanpy
+
     n_neighbours = min(n_neighbours, table.n_obs - 1)
     scanpy.pp.neighbors(
         table,
         n_neighbors=n_neighbours,
-        use_rep="X_pca",
+        use_rep=CORRECTED if CORRECTED in table.obsm else "X_pca",
         random_state=seed,
         transformer=_neighbour_search(table.n_obs, n_neighbours, seed),
     )

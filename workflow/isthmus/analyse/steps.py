@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from isthmus.analyse.annotate import annotate_cells
+from isthmus.analyse.batches import CORRECTED, Method, batch_column_of
 from isthmus.analyse.cohort import join_samples
+from isthmus.analyse.composition import Composition, Transform, compare_composition
 from isthmus.analyse.files import read_table, write_json, write_table, write_tsv
+from isthmus.analyse.mixing import measure_integration
 from isthmus.analyse.neighbourhood import enrich_neighbourhoods
+from isthmus.analyse.pseudobulk import add_up_cells
 from isthmus.analyse.quality import mark_quality
 from isthmus.analyse.reference import Scale, read_reference
 
@@ -55,15 +59,10 @@ def integrate_cohort(
     columns: Mapping[str, Mapping[str, Any]] | None = None,
     sample_names: Sequence[str] = (),
     segmentation: str = "basins",
-    method: Literal["none"] = "none",
 ) -> None:
-    """Join the passing cells of all samples; see `cohort.join_samples`.
-
-    `method` is how batches are brought together; 'none' leaves expression as it is.
-    """
+    """Join the passing cells of all samples; see `cohort.join_samples`."""
     tables = [read_table(path) for path in sample_h5ads]
     joined = join_samples(tables, columns=columns, sample_names=sample_names, segmentation=segmentation)
-    _note(joined, "integration", {"method": method})
     write_table(joined, output)
 
 
@@ -78,8 +77,11 @@ def analyse(
     leiden_resolution: float = 1.0,
     min_dist: float = 0.5,
     seed: int = 0,
+    method: Method = "none",
+    batch_column: str = "batch",
+    harmony: Mapping[str, Any] | None = None,
 ) -> None:
-    """Cluster the cohort and list marker genes; see `cluster.cluster_cells`."""
+    """Bring batches together, cluster the cohort and list marker genes; see `cluster.cluster_cells`."""
     # Here, because it loads numba and scanpy, which the other steps do without.
     from isthmus.analyse.cluster import cluster_cells
 
@@ -90,7 +92,15 @@ def analyse(
         "seed": seed,
     }
     table = read_table(input_h5ad)
-    markers = cluster_cells(table, leiden_resolution=leiden_resolution, min_dist=min_dist, **options)
+    markers = cluster_cells(
+        table,
+        leiden_resolution=leiden_resolution,
+        min_dist=min_dist,
+        method=method,
+        batch_column=batch_column,
+        **options,
+        **(harmony or {}),
+    )
     _note(table, "clustering", {**options, "leiden_resolution": leiden_resolution, "min_dist": min_dist})
     write_table(table, output)
     write_tsv(markers, markers_tsv)
@@ -108,12 +118,17 @@ def annotate(
     max_distance_um: float = 30.0,
     n_permutations: int = 1000,
     seed: int = 0,
+    pseudobulk_h5ad: Path | None = None,
+    composition_tsv: Path | None = None,
+    transform: Transform = "arcsine",
+    adjust_for_batch: bool = True,
 ) -> None:
-    """Give cells a type where there is a reference, and find which types (else clusters) lie side by side.
+    """Give cells a type where there is a reference, find which types (else clusters) lie together, compare samples.
 
     `uns['neighbourhood']` holds the same table as `neighbourhood_tsv`, and
     `uns['isthmus']['neighbourhood']['by']` names the column of obs that it is about: `cell_type`, or
-    `leiden` where there is no reference.
+    `leiden` where there is no reference. `uns['composition']` holds the same table as `composition_tsv`,
+    `uns['integration']` how well batches mix (see `mixing`).
     """
     table = read_table(input_h5ad)
     if reference is not None:
@@ -135,8 +150,39 @@ def annotate(
     table.uns["neighbourhood"] = neighbourhood
     options = {"by": by, "max_distance_um": max_distance_um, "n_permutations": n_permutations, "seed": seed}
     _note(table, "neighbourhood", options)
+    composition = _compare_samples(table, by, transform=transform, adjust_for_batch=adjust_for_batch)
+    table.uns["integration"] = _measure_mixing(table, by, seed)
     write_table(table, output)
     write_tsv(neighbourhood, neighbourhood_tsv)
+    if pseudobulk_h5ad is not None:
+        write_table(add_up_cells(table, by), pseudobulk_h5ad)
+    if composition_tsv is not None:
+        write_tsv(composition.table, composition_tsv)
+
+
+def _compare_samples(table: AnnData, by: str, *, transform: Transform, adjust_for_batch: bool) -> Composition:
+    """Compare the shares of the types between conditions, and note it in the table."""
+    obs = table.obs
+    batches = obs[batch_column_of(table)] if adjust_for_batch and "batch" in obs else None
+    found = compare_composition(obs["sample"], obs[by], obs.get("condition"), batches, transform=transform)
+    table.uns["composition"] = found.table
+    options = {"by": by, "transform": transform, "adjust_for_batch": adjust_for_batch, "note": found.note}
+    _note(table, "composition", options)
+    return found
+
+
+def _measure_mixing(table: AnnData, by: str, seed: int) -> pd.DataFrame:
+    """How batches mix before and after integration; types of a reference judge what is kept."""
+    if "X_pca" not in table.obsm:
+        before = np.zeros((table.n_obs, 1))
+        return measure_integration(before, None, np.full(table.n_obs, "none"))
+    return measure_integration(
+        np.asarray(table.obsm["X_pca"]),
+        np.asarray(table.obsm[CORRECTED]) if CORRECTED in table.obsm else None,
+        table.obs[batch_column_of(table)].astype(str).to_numpy(dtype=str),
+        table.obs[by].astype(str).to_numpy(dtype=str) if by == "cell_type" else None,
+        seed=seed,
+    )
 
 
 def _images(obs: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:

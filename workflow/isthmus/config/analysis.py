@@ -47,10 +47,39 @@ class ClusteringOptions(Section):
     min_dist: float = option(0.5, "UMAP: how close points may lie; lower packs clusters tighter.", ge=0, le=1)
 
 
-class IntegrationOptions(Section):
-    """How samples are brought together before clustering."""
+class HarmonyOptions(Section):
+    """Harmony: cells are moved in the space of principal components until batches mix."""
 
-    method: Literal["none"] = option("none", "`none` puts the samples side by side without correction.")
+    theta: float = option(2.0, "How much mixing counts; 0 for not at all.", ge=0, le=20)
+    max_rounds: int = option(10, "Rounds at most.", ge=1, le=100)
+
+
+class IntegrationOptions(Section):
+    """How samples are brought together before clustering; counts and expression are never changed."""
+
+    method: Literal["none", "harmony"] = option(
+        "none",
+        "`none` puts the samples side by side without correction; `harmony` corrects the principal components that"
+        " neighbours, clusters and map are made from.",
+    )
+    batch_column: str = option(
+        "batch",
+        "Column of the sample sheet that says which samples are of one batch; where a sheet has no `batch`, each sample"
+        " is one.",
+        min_length=1,
+    )
+    harmony: HarmonyOptions = option(HarmonyOptions(), "Options of the method `harmony`.")
+
+
+class CompositionOptions(Section):
+    """How the shares of cell types are compared between conditions, with samples as what is counted."""
+
+    transform: Literal["arcsine", "clr"] = option(
+        "arcsine", "Of the shares: arcsine of the square root, or centred log-ratios."
+    )
+    adjust_for_batch: bool = option(
+        True, "Whether batches are a covariate, where conditions can be told apart from them."
+    )
 
 
 class AnnotationOptions(Section):
@@ -96,3 +125,4 @@ class AnalysisOptions(Section):
     integration: IntegrationOptions = option(IntegrationOptions(), "How samples are brought together.")
     annotation: AnnotationOptions = option(AnnotationOptions(), "How cells get a type.")
     neighbourhood: NeighbourhoodOptions = option(NeighbourhoodOptions(), "Which types lie beside which.")
+    composition: CompositionOptions = option(CompositionOptions(), "How conditions are compared.")

@@ -95,15 +95,15 @@ def _results_of(paths: RunPaths, rule: str, sample: str) -> list[Path]:
     """The published files by which the workflow knows a rule."""
     of = paths.sample(sample)
     named = {
-        "build_pyramid": of.image / "zarr.json",
-        "build_outlines": of.outlines,
-        "certify_seams": of.seams,
-        "assess_quality": of.table,
-        "join_modalities": of.modalities,
-        "annotate": paths.cohort_table,
-        "report": paths.report,
+        "build_pyramid": [of.image / "zarr.json"],
+        "build_outlines": [of.outlines],
+        "certify_seams": [of.seams],
+        "assess_quality": [of.table],
+        "join_modalities": [of.modalities],
+        "annotate": [paths.cohort_table, paths.pseudobulk, paths.composition],
+        "report": [paths.report],
     }
-    return [named[rule]] if rule in named else []
+    return named.get(rule, [])
 
 
 def _is_known(output: Path) -> bool:

@@ -135,7 +135,7 @@ def _megabytes_of_run(rule: str, paths: RunPaths) -> float:
     places = {
         "integrate_cohort": (paths.cohort / "joined.h5ad",),
         "analyse": (paths.cohort / "analysed.h5ad",),
-        "annotate": (paths.cohort_table,),
+        "annotate": (paths.cohort_table, paths.pseudobulk, paths.composition),
         "report": (paths.report, paths.resources),
     }
     return sum(_size(place) for place in places[rule]) / _MB

@@ -26,10 +26,10 @@ RESULT_VERSIONS: dict[str, int] = {
     "certify_seams": 2,
     "assess_quality": 1,
     "join_modalities": 1,
-    "integrate_cohort": 1,
-    "analyse": 1,
-    "annotate": 1,
-    "report": 2,
+    "integrate_cohort": 2,
+    "analyse": 2,
+    "annotate": 2,
+    "report": 3,
 }
 """Raise a step's number when a change of the code changes its results; a golden-value test tells when that is due."""
 
@@ -117,6 +117,13 @@ _SHOWN = ("build_pyramid", "build_outlines", "certify_seams", "join_modalities")
 """Steps of a sample whose results the report shows or names."""
 
 
+def _integration_read(analysis: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of integration that are read: those of the method chosen."""
+    options = analysis["integration"]
+    method = options["method"]
+    return {"method": method, "batch_column": options["batch_column"], "options": options.get(method)}
+
+
 def cohort_digests(
     settings: Mapping[str, Any], *, samples: Mapping[str, Mapping[str, str]], inputs: Mapping[str, str]
 ) -> dict[str, str]:
@@ -138,11 +145,17 @@ def cohort_digests(
 
     # As lists, because the samples' order is that of the cohort's rows.
     tables = [[name, digests["assess_quality"]] for name, digests in samples.items()]
-    joined = add("integrate_cohort", tables, analysis["integration"])
-    analysed = add("analyse", joined, analysis["seed"], analysis["clustering"])
+    joined = add("integrate_cohort", tables)
+    analysed = add("analyse", joined, analysis["seed"], analysis["clustering"], _integration_read(analysis))
     annotation = {k: v for k, v in analysis["annotation"].items() if k != "reference"}
     annotated = add(
-        "annotate", analysed, inputs.get("reference"), annotation, analysis["neighbourhood"], analysis["seed"]
+        "annotate",
+        analysed,
+        inputs.get("reference"),
+        annotation,
+        analysis["neighbourhood"],
+        analysis["composition"],
+        analysis["seed"],
     )
     shown = [[name, *(digests.get(step) for step in _SHOWN)] for name, digests in samples.items()]
     add("report", annotated, shown, settings["metadata"])

@@ -25,7 +25,7 @@ _LEFT = {
     "join_modalities": 1,
     "integrate_cohort": 2,
     "analyse": 2,
-    "annotate": 3,
+    "annotate": 5,
     "report": 4,
 }
 """Single files and folders of a job, apart from arrays and journals."""

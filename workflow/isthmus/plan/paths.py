@@ -72,6 +72,16 @@ class RunPaths:
         """The table of all samples' cells that passed quality control."""
         return self.root / "cohort" / "cells.h5ad"
 
+    @property
+    def pseudobulk(self) -> Path:
+        """Counts added up by sample and type."""
+        return self.root / "cohort" / "pseudobulk.h5ad"
+
+    @property
+    def composition(self) -> Path:
+        """Shares of the types, compared between conditions."""
+        return self.root / "cohort" / "composition.tsv"
+
     def sample(self, name: str) -> SamplePaths:
         """Paths of one sample."""
         return SamplePaths(self.root / name, self.work / name)

@@ -74,6 +74,8 @@ class RunResults:
     cohort: Cells | None
     markers: pd.DataFrame | None
     neighbourhood: pd.DataFrame | None
+    mixing: pd.DataFrame | None = None
+    composition: pd.DataFrame | None = None
     resources: list[Record] = field(default_factory=list)
     notes: Record = field(default_factory=dict)
 
@@ -91,6 +93,8 @@ def read_run(root: Path) -> RunResults:
         cohort=_read_cells(paths.cohort_table),
         markers=_read_tsv(paths.cohort / "markers.tsv", {"cluster": str, "gene": str}),
         neighbourhood=_read_tsv(paths.cohort / "neighbourhood.tsv", {"type_a": str, "type_b": str}),
+        mixing=_read_frame(paths.cohort_table, "uns/integration"),
+        composition=_read_composition(paths.composition),
         resources=[row for row in read_resources(paths) if row["rule"] != "report"],
         notes=_read_notes(paths.cohort_table),
     )
@@ -126,6 +130,24 @@ def _read_tsv(path: Path, names: Mapping[str, type]) -> pd.DataFrame | None:
         return None
     frame = pd.read_csv(path, sep="\t", dtype=dict(names), keep_default_na=False)
     return frame if len(frame) else None
+
+
+def _read_composition(path: Path) -> pd.DataFrame | None:
+    """Shares of the types; numbers that were not tested are empty in the file, and NaN here."""
+    frame = _read_tsv(path, {"type": str})
+    if frame is None:
+        return None
+    for name in frame.columns.drop("type"):
+        frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    return frame
+
+
+def _read_frame(path: Path, element: str) -> pd.DataFrame | None:
+    """A small table that lies in the cohort's table."""
+    if not path.is_file():
+        return None
+    with h5py.File(path, mode="r") as file:
+        return pd.DataFrame(read_elem(file[element])) if element in file else None
 
 
 def _read_cells(path: Path) -> Cells | None:

@@ -34,6 +34,17 @@ _TOOLS = {
     "neighbours": Reference(
         "Neighbourhood enrichment", "Palla et al., Nature Methods 19:171 (2022)", "10.1038/s41592-021-01358-2"
     ),
+    "harmony": Reference(
+        "Harmony", "Korsunsky et al., Nature Methods 16:1289 (2019)", "10.1038/s41592-019-0619-0"
+    ),
+    "propeller": Reference(
+        "Propeller", "Phipson et al., Bioinformatics 38:4720 (2022)", "10.1093/bioinformatics/btac582"
+    ),
+    "limma": Reference(
+        "Moderated variances",
+        "Smyth, Statistical Applications in Genetics and Molecular Biology 3:3 (2004)",
+        "10.2202/1544-6115.1027",
+    ),
     "zarr": Reference(
         "OME-Zarr",
         "Moore et al., Histochemistry and Cell Biology 160:223 (2023)",
@@ -51,12 +62,16 @@ def methods_text(run: RunResults) -> list[str]:
         sentences += [_counts(settings), _quality(settings["analysis"]["quality"])]
     if run.cohort is not None and run.cohort.umap is not None:
         sentences.append(_clusters(settings["analysis"], run.notes))
+        if run.notes.get("integration", {}).get("done"):
+            sentences.append(_integration(run.notes["integration"]))
     if run.cohort is not None and "cell_type" in run.cohort.obs:
         sentences.append(_types(run.notes.get("annotation", {})))
     if run.neighbourhood is not None:
         sentences.append(
             _neighbourhood(run.notes.get("neighbourhood", settings["analysis"]["neighbourhood"]))
         )
+    if _is_compared(run):
+        sentences.append(_composition(run.notes.get("composition", {})))
     return sentences
 
 
@@ -67,6 +82,10 @@ def references(run: RunResults) -> list[Reference]:
         names += ["scanpy", "leiden", "umap"]
     if run.neighbourhood is not None:
         names.append("neighbours")
+    if run.notes.get("integration", {}).get("done"):
+        names.append("harmony")
+    if _is_compared(run):
+        names += ["propeller", "limma"]
     return [ISTHMUS, *(_TOOLS[name] for name in names)]
 
 
@@ -170,6 +189,26 @@ def _clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
         f" neighbours in up to {options['n_components']} principal components and mapped by UMAP (seed"
         f" {analysis['seed']}). Marker genes were ranked by Wilcoxon's rank-sum test of each cluster against the rest"
         " (Benjamini-Hochberg)."
+    )
+
+
+def _integration(options: Mapping[str, Any]) -> str:
+    return (
+        f"{int(options['n_batches'])} batches (column {options['batch_column']}) were brought together with Harmony in"
+        f" the space of principal components (theta {float(options['theta']):g}, at most"
+        f" {int(options['max_rounds'])} rounds) before that."
+    )
+
+
+def _is_compared(run: RunResults) -> bool:
+    return run.composition is not None and bool(run.composition["p_value"].notna().any())
+
+
+def _composition(options: Mapping[str, Any]) -> str:
+    shares = "centred log-ratios" if options.get("transform") == "clr" else "arcsine of the square root"
+    return (
+        f"Shares of cell types in samples ({shares}) were compared between conditions by linear models with moderated"
+        " variances as in propeller (Benjamini-Hochberg)."
     )
 
 

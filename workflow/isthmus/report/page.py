@@ -17,6 +17,7 @@ from isthmus.report.colours import CELL, NUCLEUS
 from isthmus.report.gather import RunResults, read_run
 from isthmus.report.methods import methods_text, references
 from isthmus.report.sections_cohort import cohort_section
+from isthmus.report.sections_compare import composition_section, mixing_section
 from isthmus.report.sections_run import files_section, resources_section, summary
 from isthmus.report.sections_sample import sample_section
 from isthmus.report.settings_text import settings_lines
@@ -79,6 +80,8 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "notes": notes_of(CellsOptions.model_validate(run.plan.settings["cells"], strict=False)),
         "samples": [sample_section(run, sample, cohort.colours, max_px) for sample in run.samples],
         "cohort": cohort,
+        "mixing": mixing_section(run),
+        "composition": composition_section(run),
         "use": resources_section(run),
         "machine": run.plan.machine,
         "software": software_versions(run.plan.isthmus),

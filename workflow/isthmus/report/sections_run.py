@@ -222,6 +222,8 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
             run.paths.cohort_table,
             "cells that passed quality control, all samples, with clusters and types (AnnData)",
         ),
+        (run.paths.pseudobulk, "counts added up by sample and type (AnnData)"),
+        (run.paths.composition, "shares of the types, compared between conditions"),
     ]
     for sample in run.samples:
         paths = sample.paths

@@ -1,4 +1,4 @@
-"""analyse: normalise, reduce and cluster the cohort; list marker genes."""
+"""analyse: normalise and reduce the cohort, bring batches together, cluster; list marker genes."""
 
 from __future__ import annotations
 
@@ -16,4 +16,5 @@ def analyse(job: Job) -> None:
         folder / "markers.tsv",
         seed=options.seed,
         **options.clustering.model_dump(),
+        **options.integration.model_dump(),
     )

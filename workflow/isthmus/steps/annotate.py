@@ -1,4 +1,4 @@
-"""annotate: cell types from a reference, and which types lie side by side."""
+"""annotate: cell types from a reference, which types lie side by side, and how samples and conditions differ."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from isthmus.steps.sheet import settings_of
 
 
 def annotate(job: Job) -> None:
-    """Write the cohort's table of cells."""
+    """Write the cohort's tables: cells, sums by sample and type, shares of types."""
     folder, options = job.paths.cohort, settings_of(job.plan).analysis
     annotate_cohort(
         folder / "analysed.h5ad",
         output=job.paths.cohort_table,
         neighbourhood_tsv=folder / "neighbourhood.tsv",
+        pseudobulk_h5ad=job.paths.pseudobulk,
+        composition_tsv=job.paths.composition,
         seed=options.seed,
         **options.annotation.model_dump(),
         **options.neighbourhood.model_dump(),
+        **options.composition.model_dump(),
     )

@@ -10,11 +10,9 @@ from isthmus.steps.sheet import settings_of
 def integrate_cohort(job: Job) -> None:
     """Join the samples' tables."""
     tables = [job.paths.sample(name).table for name in job.plan.samples]
-    settings = settings_of(job.plan)
     integrate(
         tables,
         job.paths.cohort / "joined.h5ad",
         sample_names=list(job.plan.samples),
-        segmentation=settings.segmentation.method,
-        method=settings.analysis.integration.method,
+        segmentation=settings_of(job.plan).segmentation.method,
     )
