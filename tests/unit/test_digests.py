@@ -83,7 +83,12 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.clustering.n_neighbours": (20, ("analyse",)),
     "analysis.clustering.leiden_resolution": (0.5, ("analyse",)),
     "analysis.clustering.min_dist": (0.2, ("analyse",)),
-    "analysis.integration.method": (None, NOTHING),  # there is one so far
+    "analysis.integration.method": ("harmony", ("analyse",)),
+    "analysis.integration.batch_column": ("day", ("analyse",)),
+    "analysis.integration.harmony.theta": (1.0, NOTHING),  # no method is chosen in these settings
+    "analysis.integration.harmony.max_rounds": (3, NOTHING),
+    "analysis.composition.transform": ("clr", ("annotate",)),
+    "analysis.composition.adjust_for_batch": (False, ("annotate",)),
     "analysis.annotation.reference": ("elsewhere.csv", NOTHING),  # its content counts, not where it lies
     "analysis.annotation.reference_scale": ("linear", ("annotate",)),
     "analysis.annotation.min_confidence": (0.6, ("annotate",)),
