@@ -44,6 +44,13 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "results": ("elsewhere", NOTHING),
     "image.region_um": ((0.0, 0.0, 300.0, 300.0), ("import_image", "segment_pack", "import_transcripts")),
     "image.intensity_range": ((0.0, 1.0), ("import_image",)),
+    "image.z": ("max", NOTHING),  # the digest of the image tells what its planes became
+    "segmentation.blobs.channel": ("CD3", NOTHING),  # another method is used in these settings
+    "segmentation.blobs.nucleus_diameter_um": (9.0, NOTHING),
+    "segmentation.blobs.sensitivity": (0.7, NOTHING),
+    "segmentation.blobs.edge": (0.1, NOTHING),
+    "segmentation.blobs.min_area_um2": (11.0, NOTHING),
+    "segmentation.labels.show": ("cells", NOTHING),  # what follows from it stands in the sample's own options
     "segmentation.method": ("labels", ("segment_pack",)),
     "segmentation.basins.channel": ("CD3", ("segment_pack",)),
     "segmentation.basins.preset": ("culture", NOTHING),  # all that it stands for is given in these settings
@@ -70,6 +77,13 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "quantification.percentiles": ((5.0,), ("quantify_pack",)),
     "quantification.texture": (True, ("quantify_pack",)),
     "quantification.min_qv": (25.0, ("quantify_pack",)),
+    "quantification.columns.x_um": ("other", ("import_transcripts",)),
+    "quantification.columns.y_um": ("other", ("import_transcripts",)),
+    "quantification.columns.z_um": ("other", ("import_transcripts",)),
+    "quantification.columns.gene": ("other", ("import_transcripts",)),
+    "quantification.columns.qv": ("other", ("import_transcripts",)),
+    "quantification.columns.vendor_cell_id": ("other", ("import_transcripts",)),
+    "quantification.columns.overlaps_nucleus": ("other", ("import_transcripts",)),
     "quantification.control_patterns": (("Blank",), ("build_table",)),
     "analysis.seed": (1, ("analyse", "annotate")),
     "analysis.quality.min_counts": (11, ("assess_quality",)),

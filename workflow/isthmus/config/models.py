@@ -82,6 +82,19 @@ class ImageOptions(Section):
             raise ValueError("the first value must be below the second")
         return value
 
+    z: Literal["auto", "all", "max", "mean"] | int = option(
+        "auto",
+        "What becomes of several planes: `all` makes a volume, `max` and `mean` project them, a number takes one plane"
+        " (from 0). `auto` projects the planes of a MERSCOPE region by `max` and makes a volume of all else.",
+    )
+
+    @field_validator("z")
+    @classmethod
+    def _from_zero(cls, value: str | int) -> str | int:
+        if isinstance(value, int) and (isinstance(value, bool) or value < 0):
+            raise ValueError("planes are numbered from 0; or give auto, all, max or mean")
+        return value
+
     @field_validator("region_um")
     @classmethod
     def _has_area(
@@ -121,6 +134,23 @@ class CellsOptions(Section):
     guide: GuideOptions = option(GuideOptions(), "A channel that guides the growth of cells.")
 
 
+_NULL = "; null for the usual names."
+
+
+class ColumnsOptions(Section):
+    """Which column of a table of transcripts holds what, where readers cannot know; docs/readers.md has their names."""
+
+    x_um: str | None = option(None, "x in micrometres" + _NULL)
+    y_um: str | None = option(None, "y in micrometres" + _NULL)
+    z_um: str | None = option(
+        None, "z in micrometres, or the number of the plane in MERSCOPE's tables" + _NULL
+    )
+    gene: str | None = option(None, "Name of the gene or control" + _NULL)
+    qv: str | None = option(None, "Quality on the Phred scale" + _NULL)
+    vendor_cell_id: str | None = option(None, "The vendor's cell" + _NULL)
+    overlaps_nucleus: str | None = option(None, "Whether it lies in the vendor's nucleus" + _NULL)
+
+
 class QuantificationOptions(Section):
     """What is measured in every cell."""
 
@@ -142,6 +172,10 @@ class QuantificationOptions(Section):
     control_patterns: Texts = option(
         CONTROL_PATTERNS,
         "Regular expressions; a feature whose name begins with a match is a negative control, not a gene.",
+    )
+
+    columns: ColumnsOptions = option(
+        ColumnsOptions(), "Names of columns of the tables of transcripts, where they are not the usual ones."
     )
 
     @field_validator("percentiles")

@@ -15,7 +15,7 @@ from isthmus.config.paths import absolute
 from isthmus.config.sheet import Row, Sheet, read_sheet
 from isthmus.errors import UserError, did_you_mean, raise_all
 
-READERS = ("generic", "ome_tiff", "ome_zarr", "xenium")
+READERS = ("generic", "merscope", "ome_tiff", "ome_zarr", "xenium")
 """Readers that a row may name."""
 
 RESERVED = (
@@ -69,7 +69,10 @@ PATHS = ("image", "transcripts", "counts", "labels")
 SIZES = ("pixel_size_um", "z_step_um")
 ORIGINS = ("origin_x_um", "origin_y_um")
 TEXTS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
-COLUMNS = ("sample", *PATHS, "reader", *SIZES, *ORIGINS, "affine", *TEXTS)
+COLUMNS = ("sample", *PATHS, "reader", "segmentation", *SIZES, *ORIGINS, "affine", *TEXTS)
+
+METHODS = ("basins", "blobs", "labels")
+"""Methods that column `segmentation` may name."""
 
 SixNumbers = tuple[float, float, float, float, float, float]
 
@@ -81,7 +84,9 @@ class Sample(Section):
     """One row of the sample sheet, with absolute paths.
 
     `affine` holds a, b, c, d, e, f of x_um = a column + b row + c, y_um = d column + e row + f. `extra` holds
-    the columns that Isthmus gives no meaning to; `where` names the row in errors.
+    the columns that Isthmus gives no meaning to; `where` names the row in errors. `segmentation` is a method that this
+    sample has instead of the configuration's. `z` and `columns` are what the configuration tells readers
+    (`image.z`, `quantification.columns`).
     """
 
     sample: str
@@ -90,6 +95,7 @@ class Sample(Section):
     counts: FilePath | None = None
     labels: FilePath | None = None
     reader: str | None = None
+    segmentation: str | None = None
     pixel_size_um: float | None = None
     z_step_um: float | None = None
     origin_x_um: float | None = None
@@ -102,6 +108,8 @@ class Sample(Section):
     biosample: str | None = None
     extra: dict[str, str] = Field(default_factory=dict)
     where: str = ""
+    z: str | int = "auto"
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 def read_samples(path: Path, *, name: str | None = None) -> tuple[Sample, ...]:
@@ -170,7 +178,8 @@ class _RowReader:
         """Fields of the sample; they make one only when there are no faults."""
         values: dict[str, object] = {
             "sample": self._name(),
-            "reader": self._reader(),
+            "reader": self._one_of("reader", READERS),
+            "segmentation": self._one_of("segmentation", METHODS),
             "affine": self._affine(),
             "extra": {column: cell for column, cell in self.row.cells.items() if column not in COLUMNS},
             "where": self.where,
@@ -216,11 +225,11 @@ class _RowReader:
             self._fault(f"{column} '{cell}' does not exist (looked for {path})", do)
         return path
 
-    def _reader(self) -> str | None:
-        reader = self._cell("reader")
-        if reader is not None and reader not in READERS:
-            self._fault(f"unknown reader '{reader}'", did_you_mean(reader, READERS))
-        return reader
+    def _one_of(self, column: str, known: tuple[str, ...]) -> str | None:
+        word = self._cell(column)
+        if word is not None and word not in known:
+            self._fault(f"unknown {column} '{word}'", did_you_mean(word, known))
+        return word
 
     def _number(self, column: str, *, positive: bool = False) -> float | None:
         cell = self._cell(column)

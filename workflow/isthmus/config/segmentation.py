@@ -154,13 +154,25 @@ class BlobsOptions(LandscapeOptions):
         return given | {"min_area_um2": round(section * _SMALLEST, 2)}
 
 
+class LabelsOptions(Section):
+    """What is known of imported labels."""
+
+    show: Literal["auto", "nuclei", "cells"] = option(
+        "auto",
+        "What imported labels show: `nuclei` are grown by `cells.expand_um`, `cells` are kept as they are. `auto` takes"
+        " the vendor's own outlines for cells and a label image of the sample sheet for nuclei.",
+    )
+
+
 class SegmentationOptions(Section):
     """How nuclei are found."""
 
     method: Literal["basins", "blobs", "labels"] = option(
         "basins",
         "`basins` finds nuclei by their outlines, `blobs` round ones in noise and in volumes; `labels` imports the"
-        " label image named in the sample sheet.",
+        " label image named in the sample sheet, else the vendor's own cells. Column `segmentation` of the sample sheet"
+        " names another one for a sample.",
     )
     basins: BasinsOptions = option(BasinsOptions(), "Options of the method `basins`.")
     blobs: BlobsOptions = option(BlobsOptions(), "Options of the method `blobs`.")
+    labels: LabelsOptions = option(LabelsOptions(), "Options of the method `labels`.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +46,14 @@ class ImageHeader:
 class ImagePart:
     """An image: its header, how to open its pixels (in any process), and the files that it is made of.
 
-    inside names the image in a file that holds several.
+    inside names the image in a file that holds several; made says how its pixels come from those of the files, where they are not the same ('max of 7 planes').
     """
 
     header: ImageHeader
     open: Callable[[], PixelSource]
     files: tuple[Path, ...]
     inside: str = ""
+    made: str = ""
 
 
 POINT_COLUMNS = {
@@ -84,9 +85,47 @@ class PointsPart:
 
 
 @dataclass(frozen=True)
+class PolygonBatch:
+    """Polygons of instances, each of rings, each of vertices; inside is what an odd number of rings surrounds.
+
+    ids, planes
+        Instance id (1 to 2^63 - 1) and plane along z of each polygon, int64.
+    first_ring
+        Polygon k has the rings first_ring[k] to first_ring[k + 1], int64.
+    first_vertex
+        Ring k has the vertices first_vertex[k] to first_vertex[k + 1], int64; the last is joined to the first.
+    xy_um
+        Vertices x (x, y), float64, in the sample's micrometres.
+    """
+
+    ids: npt.NDArray[np.int64]
+    planes: npt.NDArray[np.int64]
+    first_ring: npt.NDArray[np.int64]
+    first_vertex: npt.NDArray[np.int64]
+    xy_um: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PolygonsPart:
+    """The vendor's cells as polygons, in the order of the files.
+
+    In an image of one plane a cell covers what any of its polygons covers; only_plane leaves those of other planes out.
+    names gives the vendor's names of the cells by instance id, where the id is not the name.
+    """
+
+    batches: Callable[[], Iterator[PolygonBatch]]
+    files: tuple[Path, ...]
+    only_plane: int | None = None
+    names: Callable[[], dict[int, str]] | None = None
+
+
+@dataclass(frozen=True)
 class SampleParts:
     """Everything a reader found for one sample.
 
+    labels is a label image of the image's shape; polygons are the vendor's cells where these have outlines instead.
+    labels_show says what either shows. planes_are says what several planes of the image are: a volume, or sections of
+    one layer of cells, which are projected unless the user asks for more.
     reader names it with its version ('xenium 2.0'); tested_on_real_files is False for a layout that no real file
     has tested; notes are lines for the report.
     """
@@ -95,6 +134,9 @@ class SampleParts:
     image: ImagePart
     points: PointsPart | None = None
     labels: ImagePart | None = None
+    polygons: PolygonsPart | None = None
+    labels_show: Literal["nuclei", "cells"] = "nuclei"
+    planes_are: Literal["volume", "sections"] = "volume"
     n_vendor_cells: int | None = None
     tested_on_real_files: bool = True
     notes: tuple[str, ...] = field(default=())

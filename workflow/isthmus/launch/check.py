@@ -18,8 +18,9 @@ from isthmus.launch.run import Run
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
 from isthmus.segment.imported import check_ids
+from isthmus.segment.polygons import check_polygons
 from isthmus.steps.import_transcripts import no_overlap
-from isthmus.steps.sheet import sheet_sample
+from isthmus.steps.sheet import settings_of, sheet_sample
 
 _FIRST_ROWS = 50_000
 _LOOK_PX = 64
@@ -50,8 +51,17 @@ def _check_inputs(run: Run) -> None:
         try:
             parts = read_sample(sheet_sample(plan))
             _check_overlap(parts, sheet_sample(plan), plan)
-            if run.settings.segmentation.method == "labels" and parts.labels is not None:
+            if settings_of(run.plan, plan).segmentation.method != "labels":
+                continue
+            if parts.labels is not None:
                 _check_labels(parts.labels, plan)
+            elif parts.polygons is not None:
+                check_polygons(
+                    parts.polygons,
+                    affine=Affine(*plan.affine),
+                    shape=plan.shape[1:],
+                    where=str(plan.sheet["where"]),
+                )
         except UserError as error:
             faults.append(error)
     raise_all([*faults, *_faults_of(_check_planes, run)])

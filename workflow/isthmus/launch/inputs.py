@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from isthmus.config.models import Settings
@@ -24,15 +28,18 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
     """Open every sample of the sheet; all faults of all samples at once."""
     found: dict[str, SampleInput] = {}
     faults: list[UserError] = []
-    for sample in read_samples(settings.samples):
+    for row in read_samples(settings.samples):
+        sample = _told(settings, row)
         try:
             parts = read_sample(sample)
+            own = _own(settings, sample, parts)
+            settled = _settled(settings, own)
             _check_spacing(parts.image, sample)
             _check_values(settings, parts.image, sample)
-            _check_channels(settings, parts.image, sample)
-            _check_labels(settings, parts, sample)
+            _check_channels(settled, parts.image, sample)
+            _check_labels(settled, parts, sample)
             _check_inputs(settings, parts, sample)
-            found[sample.sample] = _describe(settings, sample, parts)
+            found[sample.sample] = replace(_describe(settled, sample, parts), own=own)
         except UserErrors as error:
             faults.extend(error.errors)
         except UserError as error:
@@ -47,12 +54,41 @@ def reference_digest(settings: Settings) -> str | None:
     return files_digest([path]) if path else None
 
 
+def _told(settings: Settings, sample: Sample) -> Sample:
+    """The row, with what the configuration tells readers."""
+    columns = settings.quantification.columns.model_dump(exclude_none=True)
+    told = {"z": settings.image.z, "columns": columns}
+    return sample.model_copy(update=told)
+
+
+def _own(settings: Settings, sample: Sample, parts: SampleParts) -> dict[str, dict[str, Any]]:
+    """The options in which a sample differs from the configuration: its own method; imported cells don't grow."""
+    own: dict[str, dict[str, Any]] = {}
+    method = sample.segmentation or settings.segmentation.method
+    if method != settings.segmentation.method:
+        own["segmentation"] = {"method": method}
+    show = settings.segmentation.labels.show
+    if method == "labels" and (parts.labels_show if show == "auto" else show) == "cells":
+        own["cells"] = {"expand_um": 0.0}
+    return own
+
+
+def _settled(settings: Settings, own: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """The configuration as it holds for a sample."""
+    sections = {name: getattr(settings, name).model_copy(update=options) for name, options in own.items()}
+    return settings.model_copy(update=sections)
+
+
 def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleInput:
     inputs = {"image": _image_digest(parts.image)}
     if parts.points is not None:
         inputs["transcripts"] = files_digest(parts.points.files)
     if parts.labels is not None:
         inputs["labels"] = _image_digest(parts.labels)
+    elif parts.polygons is not None:
+        header = parts.image.header
+        painted = [header.affine.numbers(), header.shape[1:], parts.polygons.only_plane]
+        inputs["labels"] = digest_of([files_digest(parts.polygons.files), painted])
     return SampleInput(
         sheet=sample.model_dump(mode="json"),
         where=sample.where,
@@ -68,9 +104,9 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
 
 
 def _image_digest(image: ImagePart) -> str:
-    """Digest of the files of an image and, where they hold several, of its name among them."""
-    files = files_digest(image.files)
-    return digest_of([files, image.inside]) if image.inside else files
+    """Digest of the files of an image, of its name where they hold several, and of what was made of their planes."""
+    files, told = files_digest(image.files), [word for word in (image.inside, image.made) if word]
+    return digest_of([files, *told]) if told else files
 
 
 def _check_values(settings: Settings, image: ImagePart, sample: Sample) -> None:
@@ -122,9 +158,9 @@ def _check_labels(settings: Settings, parts: SampleParts, sample: Sample) -> Non
             found=f"'{sample.labels}' lies in the results folder of this very run, which writes there",
             do="give another results folder, or copy the labels elsewhere",
         )
-    if settings.segmentation.method == "labels" and parts.labels is None:
+    if settings.segmentation.method == "labels" and parts.labels is None and parts.polygons is None:
         raise UserError(
             where=sample.where,
-            found="segmentation.method is 'labels', but column labels is empty",
-            do="name a label image of the image's shape there",
+            found="segmentation.method is 'labels', but column labels is empty and no vendor's cells are there",
+            do="name a label image of the image's shape there, or a file of outlines",
         )

@@ -33,7 +33,7 @@ def tidy(plan: RunPlan, paths: RunPaths) -> int:
 def _tidy_sample(name: str, states: list[JobState], paths: RunPaths) -> bool:
     of = paths.sample(name)
     jobs = [state for state in states if state.sample == name and state.rule == REMOVED]
-    folders = [of.local_labels, of.journal(REMOVED).parent]
+    folders = [of.local_labels, of.polygons, of.journal(REMOVED).parent]
     # What the workflow sees goes first: without it nothing relies on the rest any more.
     records = [of.pack_record(REMOVED, job.pack) for job in jobs]
     there = [path for path in (*records, *folders) if path.exists()]

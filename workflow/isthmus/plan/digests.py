@@ -61,6 +61,8 @@ def sample_digests(
     segmentation = settings["segmentation"]
     method = segmentation["method"]
     options = dict(segmentation.get(method) or {})
+    if method == "labels":
+        options = {}  # What they show is told by how cells are made of them.
     if method == "basins":
         del options["preset"]  # The other options hold what it stands for.
     stitching = {name: options.pop(name) for name in STITCH_OPTIONS if name in options}
@@ -92,9 +94,10 @@ def sample_digests(
     )
     stitch = add("stitch_labels", segment, stitching)
     points = None
-    if "transcripts" in inputs:
-        points = add("import_transcripts", inputs["transcripts"], geometry["window"], place)
     measured = dict(settings["quantification"])
+    columns = {k: v for k, v in measured.pop("columns", {}).items() if v}
+    if "transcripts" in inputs:
+        points = add("import_transcripts", inputs["transcripts"], geometry["window"], place, columns)
     controls = measured.pop("control_patterns")
     quantify = add("quantify_pack", stitch, image, points, _cells_read(settings["cells"]), measured)
     add("build_pyramid", quantify, place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import Any
 
@@ -16,7 +16,7 @@ from isthmus.image.source import ImageHeader
 from isthmus.plan.digests import cohort_digests, sample_digests
 from isthmus.plan.layout import block_shape, check_block
 from isthmus.plan.machine import Machine
-from isthmus.plan.model import RunPlan, SamplePlan
+from isthmus.plan.model import RunPlan, SamplePlan, with_own
 from isthmus.plan.predict import default_packs, predict
 from isthmus.plan.size import Size, expected_instances
 
@@ -38,7 +38,7 @@ class SampleInput:
 
     sheet is the row as JSON, inputs the digest of each kind of files (`image`, `transcripts`, `labels`). n_transcripts
     is the number of rows, as far as it can be told without reading them; n_images how many images of this header the
-    sample has.
+    sample has; own the options, by section, in which it differs from the configuration.
     """
 
     sheet: Mapping[str, Any]
@@ -52,6 +52,7 @@ class SampleInput:
     borders: Borders = Borders()
     n_transcripts: int | None = None
     n_images: int = 1
+    own: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def make_plan(
@@ -99,7 +100,7 @@ def make_plan(
 def _plan_sample(
     settings: Mapping[str, Any], sample: SampleInput, machine: Machine, previous: SamplePlan | None
 ) -> SamplePlan:
-    header = sample.header
+    header, settings = sample.header, with_own(settings, sample.own)
     window = window_of(header, settings["image"]["region_um"], where=sample.where)
     block_px = block_shape(settings["execution"]["block_px"], window.shape, sample.n_images)
     digests = _digests(settings, sample, window, block_px)
@@ -132,6 +133,7 @@ def _plan_sample(
         n_transcripts=sample.n_transcripts,
         n_instances=n_instances or expected_instances(settings, window, spacing_um, sample.n_images),
         n_vendor_cells=sample.n_vendor_cells,
+        own=dict(sample.own),
         digests=digests,
     )
     packs = settings["execution"]["packs"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,11 @@ from isthmus.plan.paths import pack_names, pack_number
 PLAN_VERSION: Literal[2] = 2
 
 
+def with_own(settings: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The configuration, with some options of some sections replaced."""
+    return {**settings, **{section: {**settings[section], **options} for section, options in own.items()}}
+
+
 class SamplePlan(BaseModel):
     """One sample: what its inputs are, how it is cut, and the digest of each of its steps.
 
@@ -27,7 +33,8 @@ class SamplePlan(BaseModel):
 
     halo_px, bin_px and growth_px (z, y, x) are the borders that a block of pass 1
     and of pass 2 reads, and the pixels of a bin of the method. n_transcripts is the number of rows where the files tell
-    or let it be guessed, n_instances how many are expected: both are for predictions only.
+    or let it be guessed, n_instances how many are expected: both are for predictions only. own holds the
+    options in which the sample differs from the configuration, by section.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +60,12 @@ class SamplePlan(BaseModel):
     n_transcripts: int | None = None
     n_instances: int = 0
     n_vendor_cells: int | None
+    own: dict[str, dict[str, Any]] = {}
     digests: dict[str, str]
+
+    def settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration as it holds for this sample."""
+        return with_own(settings, self.own)
 
     @property
     def window(self) -> Region:

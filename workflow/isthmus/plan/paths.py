@@ -160,6 +160,11 @@ class SamplePaths:
         return self.work / "local_labels.zarr"
 
     @property
+    def polygons(self) -> Path:
+        """The vendor's outlines by place."""
+        return self.work / "polygons"
+
+    @property
     def lookup(self) -> Path:
         """Tables from local to final ids."""
         return self.work / "lookup"

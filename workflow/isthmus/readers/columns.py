@@ -6,7 +6,7 @@ counts. Upper and lower case are the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isthmus.errors import UserError, did_you_mean
@@ -45,26 +45,41 @@ class ColumnMap:
         return list(self.names.values())
 
 
-def map_columns(found: Sequence[str], where: str) -> ColumnMap:
-    """Find our columns among those of a table; fails when a required one is missing."""
+def accepted_names(
+    given: Mapping[str, str], vendor: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Names that stand for each of our columns: the user's own alone, else the vendor's, else all that are known."""
+    return {**ACCEPTED, **(vendor or {}), **{ours: (theirs,) for ours, theirs in given.items()}}
+
+
+def map_columns(
+    found: Sequence[str], where: str, accepted: Mapping[str, tuple[str, ...]] = ACCEPTED
+) -> ColumnMap:
+    """Find our columns among those of a table; fails when one is missing that is required or that the user named."""
     by_lower = {name.lower(): name for name in reversed(found)}
     names: dict[str, str] = {}
     for ours in POINT_COLUMNS:
-        match = next((by_lower[name] for name in ACCEPTED[ours] if name in by_lower), None)
+        match = next((by_lower[name] for name in map(str.lower, accepted[ours]) if name in by_lower), None)
         if match is not None:
             names[ours] = match
-    for ours in REQUIRED:
+    needed = [
+        ours for ours in POINT_COLUMNS if ours in REQUIRED or len(accepted[ours]) == 1 < len(ACCEPTED[ours])
+    ]
+    for ours in needed:
         if ours not in names:
-            raise _missing(ours, found, [column for column in found if column not in names.values()], where)
+            unknown = [column for column in found if column not in names.values()]
+            raise _missing(ours, found, unknown, where, accepted[ours])
     return ColumnMap(names)
 
 
-def _missing(ours: str, found: Sequence[str], unknown: Sequence[str], where: str) -> UserError:
-    guesses = [did_you_mean(name, filter(None, unknown)) for name in ACCEPTED[ours]]
+def _missing(
+    ours: str, found: Sequence[str], unknown: Sequence[str], where: str, accepted: Sequence[str]
+) -> UserError:
+    guesses = [did_you_mean(name, filter(None, unknown)) for name in accepted]
     close = [guess for guess in guesses if guess.startswith("did you mean")]
     columns = ", ".join(name or "(no name)" for name in found)
     return UserError(
         where=where,
         found=f"no column for {ours} among {columns}",
-        do=f"name one of them {' or '.join(ACCEPTED[ours])}" + (f" ({close[0]})" if close else ""),
+        do=f"name one of them {' or '.join(accepted)}" + (f" ({close[0]})" if close else ""),
     )

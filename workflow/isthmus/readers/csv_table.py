@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,10 +28,10 @@ _TYPES = {
 }
 
 
-def csv_columns(path: Path, where: str) -> ColumnMap:
+def csv_columns(path: Path, where: str, accepted: Mapping[str, tuple[str, ...]]) -> ColumnMap:
     """Find our columns in the header line."""
     names, _ = _header(path, where)
-    columns = map_columns(names, where)
+    columns = map_columns(names, where, accepted)
     twice = [name for name in columns.theirs if names.count(name) > 1]
     if twice:
         raise UserError(where=where, found=f"column '{twice[0]}' is there twice", do="remove one of them")

@@ -11,8 +11,10 @@ from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.source import ImagePart, SampleParts
 from isthmus.image.tiff import Pages
+from isthmus.readers.columns import accepted_names
 from isthmus.readers.place import place, required_image, z_step_um
 from isthmus.readers.points import open_points
+from isthmus.readers.polygons import is_polygons, open_polygons
 
 
 def read_generic(sample: Sample) -> SampleParts:
@@ -29,12 +31,21 @@ def read_generic(sample: Sample) -> SampleParts:
         )
     if image.format.startswith("OME-Zarr") and any(image.origin_um):
         notes.append(f"{image.format}: the translation is taken as the centre of the first pixel")
-    points = open_points(sample.transcripts, where=sample.where) if sample.transcripts else None
+    polygons = (
+        open_polygons(sample.labels, sample.where) if sample.labels and is_polygons(sample.labels) else None
+    )
+    points = (
+        open_points(sample.transcripts, where=sample.where, accepted=accepted_names(sample.columns))
+        if sample.transcripts
+        else None
+    )
     return SampleParts(
         reader=f"generic ({image.format})",
         image=part,
         points=points,
-        labels=read_labels(sample, part),
+        labels=None if polygons else read_labels(sample, part),
+        polygons=polygons,
+        labels_show="cells" if polygons else "nuclei",
         notes=tuple(notes),
     )
 

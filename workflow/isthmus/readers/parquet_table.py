@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,14 +14,14 @@ from isthmus.readers.columns import ColumnMap, map_columns
 _BUFFER_BYTES = 1 << 20
 
 
-def parquet_columns(path: Path, where: str) -> ColumnMap:
+def parquet_columns(path: Path, where: str, accepted: Mapping[str, tuple[str, ...]]) -> ColumnMap:
     """Find our columns in the schema."""
     try:
         names = pq.read_schema(path).names
     except (pa.ArrowInvalid, OSError) as error:
         found = f"the Parquet file is damaged or cut short ({error})"
         raise UserError(where=where, found=found, do="copy it again from its source") from error
-    return map_columns(names, where)
+    return map_columns(names, where, accepted)
 
 
 def parquet_batches(path: Path, columns: ColumnMap, where: str, n: int) -> Iterator[pa.RecordBatch]:

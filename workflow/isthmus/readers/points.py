@@ -5,7 +5,7 @@ Never more than a few batches are in memory. A fault of a row names the row, cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from isthmus.errors import UserError
 from isthmus.image.source import POINT_COLUMNS, PointsPart
-from isthmus.readers.columns import NO_CELL
+from isthmus.readers.columns import ACCEPTED, NO_CELL
 from isthmus.readers.csv_table import csv_batches, csv_columns
 from isthmus.readers.parquet_table import parquet_batches, parquet_columns
 
@@ -22,7 +22,7 @@ Batches = Callable[[int], Iterator[pa.RecordBatch]]
 _PROBE_ROWS = 1000
 
 
-def open_points(path: Path, *, where: str) -> PointsPart:
+def open_points(path: Path, *, where: str, accepted: Mapping[str, tuple[str, ...]] = ACCEPTED) -> PointsPart:
     """Describe a table of transcripts from its header and its first rows.
 
     Parameters
@@ -31,6 +31,8 @@ def open_points(path: Path, *, where: str) -> PointsPart:
         A file whose name ends in .csv, .tsv, .txt (also with .gz) or .parquet.
     where
         What an error message starts with.
+    accepted
+        Names that stand for each of our columns (`accepted_names`).
     """
     where = f"{where}, transcripts '{path}'"
     if not path.is_file():
@@ -38,10 +40,10 @@ def open_points(path: Path, *, where: str) -> PointsPart:
     if path.stat().st_size == 0:
         raise UserError(where=where, found="the file is empty", do="copy it again from its source")
     if path.suffix == ".parquet":
-        columns = parquet_columns(path, where)
+        columns = parquet_columns(path, where, accepted)
         raw: Batches = partial(parquet_batches, path, columns, where)
     else:
-        columns = csv_columns(path, where)
+        columns = csv_columns(path, where, accepted)
         raw = partial(csv_batches, path, columns, where)
     part = points_part(raw, columns.ours, (path,), where)
     check_not_empty(part, where)

@@ -8,10 +8,13 @@ from isthmus.config.samples import Sample
 from isthmus.errors import UserError, did_you_mean
 from isthmus.image.source import SampleParts
 from isthmus.readers.generic import read_generic
+from isthmus.readers.merscope import is_merscope_folder, read_merscope
+from isthmus.readers.planes import with_planes
 from isthmus.readers.xenium import is_xenium_folder, read_xenium
 
 READERS: dict[str, Callable[[Sample], SampleParts]] = {
     "generic": read_generic,
+    "merscope": read_merscope,
     "ome_tiff": read_generic,
     "ome_zarr": read_generic,
     "xenium": read_xenium,
@@ -24,11 +27,13 @@ def read_sample(sample: Sample) -> SampleParts:
     if name not in READERS:
         do = did_you_mean(name, READERS)
         raise UserError(where=sample.where, found=f"reader '{name}' is not known in this version", do=do)
-    return READERS[name](sample)
+    return with_planes(READERS[name](sample), sample)
 
 
 def detect_reader(sample: Sample) -> str:
     """The reader of a sample whose row names none."""
     if sample.image is not None and is_xenium_folder(sample.image):
         return "xenium"
+    if sample.image is not None and is_merscope_folder(sample.image):
+        return "merscope"
     return "generic"

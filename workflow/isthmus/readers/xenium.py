@@ -27,6 +27,7 @@ from isthmus.image.affine import Affine
 from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.source import PointsPart, SampleParts
+from isthmus.readers.columns import accepted_names
 from isthmus.readers.generic import read_labels
 from isthmus.readers.place import required_image, z_step_um
 from isthmus.readers.points import open_points
@@ -106,7 +107,7 @@ def _points(sample: Sample, folder: Path, where: str) -> PointsPart:
     path = sample.transcripts or _first(folder, TRANSCRIPTS, where, "table of transcripts")
     if path.name.endswith(".zarr.zip"):
         return open_zarr_points(path, where=sample.where)
-    return open_points(path, where=sample.where)
+    return open_points(path, where=sample.where, accepted=accepted_names(sample.columns))
 
 
 def _count_cells(folder: Path, manifest: Manifest) -> int | None:

@@ -108,12 +108,13 @@ def draw_map(
     level = pixels.level_for(sample, max_px)
     region = pixels.coarse_region(sample, level)
     labels = pixels.read_labels(sample, "cells", level, region).astype(np.int64)
-    table = np.ones(int(labels.max(initial=0)) + 1, dtype=np.uint8)  # 1 is pale: failed
-    table[0] = 0
+    # Through those that are there: imported ids may be of any size.
+    there, place = np.unique(labels, return_inverse=True)
+    table = np.where(there == 0, 0, 1).astype(np.uint8)  # 1 is pale: failed
     ids = colour_of_cell.index.to_numpy(dtype=np.int64)
-    here = ids < len(table)
-    table[ids[here]] = 2 + colour_of_cell.to_numpy()[here] % LARGEST_PALETTE
-    painted = table[labels]
+    here = np.isin(ids, there)
+    table[np.searchsorted(there, ids[here])] = 2 + colour_of_cell.to_numpy()[here] % LARGEST_PALETTE
+    painted = table[place.reshape(labels.shape)]
     if _cell_px(sample, level) >= SMALLEST_OUTLINED_PX:
         painted[1:][labels[1:] != labels[:-1]] = 0
         painted[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0

@@ -9,6 +9,7 @@ from isthmus.config.presets import PRESETS
 from isthmus.image.survey import ChannelSurvey
 from isthmus.segment.basins import BasinsMethod, derive_parameters
 from isthmus.segment.forest import grow_forest
+from isthmus.segment.polygon_kernels import paint
 from isthmus.segment.record import make_record
 
 
@@ -33,6 +34,8 @@ def warm() -> None:
             merge_radius_px=method.merge_radius_px,
         )
         make_record(labels, roots, exits, ring_px=(1, 1, 1))
+    square = np.array([[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 3.0]])
+    paint(square, np.array([0, 4]), 0, 1, 1, 0, 0, np.zeros((4, 4), dtype=np.int64))
 
 
 warm()

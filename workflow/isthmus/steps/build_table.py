@@ -34,7 +34,7 @@ _SHEET_COLUMNS = ("batch", "condition", "image_accession", "omics_accession", "b
 def build_table(job: Job) -> None:
     """Write the table before quality control, transcripts.parquet, and the numbers of the report."""
     plan, paths = job.sample, job.sample_paths
-    settings = settings_of(job.plan)
+    settings = settings_of(job.plan, job.sample)
     records = BlockRecords(job)
     sums = merge_sums(records)
     measures = measures_of(settings.quantification)
@@ -62,7 +62,9 @@ def build_table(job: Job) -> None:
         record={
             "version": __version__,
             "digest": job.digest,
-            "parameters": json.dumps({key: job.plan.settings[key] for key in _PARAMETERS}, sort_keys=True),
+            "parameters": json.dumps(
+                {key: plan.settings(job.plan.settings)[key] for key in _PARAMETERS}, sort_keys=True
+            ),
         },
         completed=complete_cells(records, sums.ids, measures),
         measures=measures,
@@ -90,7 +92,7 @@ def sheet_columns(plan: SamplePlan) -> dict[str, str]:
 def _write_transcripts(
     job: Job, records: BlockRecords, points: dict[str, Any], sums: CellSums
 ) -> dict[str, Any]:
-    plan, paths, options = job.sample, job.sample_paths, settings_of(job.plan).quantification
+    plan, paths, options = job.sample, job.sample_paths, settings_of(job.plan, job.sample).quantification
     source = read_sample(sheet_sample(plan)).points
     if source is None:
         raise UserError(

@@ -37,7 +37,7 @@ def certify_seams(job: Job) -> None:
     CertificateError
         Pixels differ.
     """
-    settings, grid = settings_of(job.plan), job.sample.grid
+    settings, grid = settings_of(job.plan, job.sample), job.sample.grid
     # Nobody picks it: it follows from what is certified.
     seed = int(job.digest, 16) % 2**32
     seam_ids, seam_blocks = _cells_at_seams(job)
@@ -83,7 +83,7 @@ def uncut_job(job: Job) -> UncutJob:
     segment, smallest = segment_job(job), 1
     if not isinstance(segment, ImportJob):
         smallest = min_area_px(
-            settings_of(job.plan).segmentation,
+            settings_of(job.plan, job.sample).segmentation,
             spacing_um=job.sample.spacing_um,
             is_volume=job.sample.grid.shape[0] > 1,
         )

@@ -73,7 +73,7 @@ def measures_of(options: QuantificationOptions) -> Measures:
 
 def _guide(job: Job) -> Guide | None:
     """The channel that guides growth: dark is its background, bright what one pixel in a hundred passes."""
-    options = settings_of(job.plan).cells.guide
+    options = settings_of(job.plan, job.sample).cells.guide
     channel = guide_channel(job.sample.channels, options)
     if channel is None:
         return None
@@ -85,7 +85,7 @@ def _guide(job: Job) -> Guide | None:
 
 def quantify_job(job: Job) -> QuantifyJob:
     """What pass 2 of any block of the job's sample needs."""
-    sample, paths, settings = job.sample, job.sample_paths, settings_of(job.plan)
+    sample, paths, settings = job.sample, job.sample_paths, settings_of(job.plan, job.sample)
     n_features = 0
     if sample.has_points:
         n_features = len(read_json(paths.record("import_transcripts"))["genes"])

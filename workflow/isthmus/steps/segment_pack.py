@@ -7,17 +7,16 @@ import logging
 
 import numpy as np
 
-from isthmus.errors import UserError
 from isthmus.image.survey import ChannelSurvey
 from isthmus.packs.journal import Journal
 from isthmus.packs.runner import run_pack
 from isthmus.packs.stop import Stop
-from isthmus.readers.registry import read_sample
 from isthmus.segment.block import LOCAL_DTYPE, ImportJob, SegmentJob, compute_function
 from isthmus.segment.methods import make_method
+from isthmus.steps.imported_labels import imported_labels
 from isthmus.steps.job import Job
 from isthmus.steps.label_array import ensure_label_array
-from isthmus.steps.sheet import settings_of, sheet_sample
+from isthmus.steps.sheet import settings_of
 from isthmus.steps.stored import as_record
 from isthmus.steps.survey_image import with_measured_diameter
 
@@ -58,17 +57,10 @@ def segment_pack(job: Job, *, workers: int) -> None:
 
 def segment_job(job: Job) -> SegmentJob | ImportJob:
     """What pass 1 of any block of the job's sample needs."""
-    sample, paths, settings = job.sample, job.sample_paths, settings_of(job.plan)
+    sample, paths, settings = job.sample, job.sample_paths, settings_of(job.plan, job.sample)
     if settings.segmentation.method == "labels":
-        labels = read_sample(sheet_sample(sample)).labels
-        if labels is None:
-            raise UserError(
-                where=str(sample.sheet["where"]),
-                found="segmentation.method is 'labels', but there is no label image",
-                do="fill column labels of the sample sheet",
-            )
         where = f"{sample.sheet['where']}, column labels"
-        return ImportJob(labels, sample.window, paths.local_labels, sample.grid, where)
+        return ImportJob(imported_labels(job), sample.window, paths.local_labels, sample.grid, where)
     with np.load(paths.histograms) as stored:
         histograms = stored["histograms"]
     survey = json.loads(paths.survey.read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ def sheet_sample(plan: SamplePlan) -> Sample:
     return Sample.model_validate(plan.sheet, strict=False)
 
 
-def settings_of(plan: RunPlan) -> Settings:
-    """The configuration."""
-    return Settings.model_validate(plan.settings, strict=False)
+def settings_of(plan: RunPlan, sample: SamplePlan | None = None) -> Settings:
+    """The configuration; for a sample, with what it has of its own."""
+    settings = sample.settings(plan.settings) if sample else plan.settings
+    return Settings.model_validate(settings, strict=False)

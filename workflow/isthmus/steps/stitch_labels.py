@@ -29,7 +29,7 @@ def stitch_labels(job: Job) -> None:
 
 
 def _number(job: Job) -> Lookup:
-    grid, settings = job.sample.grid, settings_of(job.plan)
+    grid, settings = job.sample.grid, settings_of(job.plan, job.sample)
     journal = Journal(job.sample_paths.journal("segment_pack"), job.paths.root)
     entries = journal.finished(job.plan.digest("segment_pack", job.sample_name), look_at_files=False)
     missing = sorted(set(range(grid.n_blocks)) - set(entries))

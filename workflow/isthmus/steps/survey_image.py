@@ -29,7 +29,7 @@ def survey_image(job: Job) -> None:
         name: survey.summary(PERCENTILES) for name, survey in zip(job.sample.channels, surveys, strict=True)
     }
     record: dict[str, Any] = {"channels": channels}
-    options = settings_of(job.plan).segmentation
+    options = settings_of(job.plan, job.sample).segmentation
     if options.method == "basins" and options.basins.measure_diameter:
         record |= _diameter(job, options, surveys, brightness)
     job.write_record(job.sample_paths.survey, record)
