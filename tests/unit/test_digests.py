@@ -45,11 +45,6 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "image.region_um": ((0.0, 0.0, 300.0, 300.0), ("import_image", "segment_pack", "import_transcripts")),
     "image.intensity_range": ((0.0, 1.0), ("import_image",)),
     "image.z": ("max", NOTHING),  # the digest of the image tells what its planes became
-    "segmentation.blobs.channel": ("CD3", NOTHING),  # another method is used in these settings
-    "segmentation.blobs.nucleus_diameter_um": (9.0, NOTHING),
-    "segmentation.blobs.sensitivity": (0.7, NOTHING),
-    "segmentation.blobs.edge": (0.1, NOTHING),
-    "segmentation.blobs.min_area_um2": (11.0, NOTHING),
     "segmentation.labels.show": ("cells", NOTHING),  # what follows from it stands in the sample's own options
     "segmentation.method": ("labels", ("segment_pack",)),
     "segmentation.basins.channel": ("CD3", ("segment_pack",)),

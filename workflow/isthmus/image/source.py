@@ -46,7 +46,8 @@ class ImageHeader:
 class ImagePart:
     """An image: its header, how to open its pixels (in any process), and the files that it is made of.
 
-    inside names the image in a file that holds several; made says how its pixels come from those of the files, where they are not the same ('max of 7 planes').
+    inside names the image in a file that holds several; made says how its pixels come from those of the files, where
+    they are not the same ('max of 7 planes').
     """
 
     header: ImageHeader

@@ -108,7 +108,7 @@ class ProjectedPlanes:
             if self.how == "max":
                 highest = np.maximum(highest, pixels)
             else:
-                total += pixels
+                total += pixels.astype(np.float64)
         if self.how == "max":
             return highest
         mean = total / self.n_planes
