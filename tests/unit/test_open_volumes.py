@@ -94,6 +94,12 @@ def test_axes_named_by_ilastik(axes: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(path, channel=1), IN_CHANNELS[1][WINDOW])
 
 
+def test_channels_are_named_where_a_list_does(tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "a.h5", raw=IN_CHANNELS)
+    assert open_image(path).channels == ("channel_0", "channel_1")
+    assert open_image(mark(path, "raw", channel_names=["DNA", "actin"])).channels == ("DNA", "actin")
+
+
 def test_axes_named_by_hdf5(tmp_path: Path) -> None:
     path = write_h5(tmp_path / "a.h5", data=VOLUME.transpose(2, 1, 0))
     with h5py.File(path, "a") as file:

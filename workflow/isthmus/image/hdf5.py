@@ -4,7 +4,8 @@ A data set is named by a path that goes on inside the file, `stack.h5/raw`; a fi
 `raw`, needs no more than its own name. Axes are told by `axistags` (ilastik,
 https://www.ilastik.org/documentation/basics/dataselection) or by HDF5's dimension labels; without them 3 dimensions
 are z, y, x and 4 are c, z, y, x. `element_size_um` holds the size of a voxel along the spatial axes, in the order of
-the axes (https://kreshuklab.github.io/plant-seg/, https://github.com/fiji/HDF5_Vibez).
+the axes (https://kreshuklab.github.io/plant-seg/, https://github.com/fiji/HDF5_Vibez). `channel_names`, a list of texts,
+names the channels; no program writes it of itself.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _describe(file: h5py.File, path: Path, inside: str, where: str, fractions: b
     return ImageDescription(
         shape=shape,
         dtype=check_dtype(np.dtype(array.dtype), where, fractions=fractions),
-        channels=unique_names([], shape[0]),
+        channels=unique_names(_names(array), shape[0]),
         pixel_size_um=(size_um["y"], size_um["x"]) if {"y", "x"} <= size_um.keys() else None,
         z_step_um=size_um.get("z"),
         origin_um=(0.0, 0.0),
@@ -124,6 +125,12 @@ def _axes(array: Any, where: str) -> str:
         found = f"data set '{array.name.strip('/')}' has {array.ndim} dimensions, named '{letters}'"
         raise UserError(where=where, found=found, do="name axes t, c, z, y and x only, each once")
     return letters
+
+
+def _names(array: Any) -> list[str | None]:
+    """Names of the channels, where the attribute `channel_names` lists them."""
+    names = np.ravel(array.attrs.get("channel_names", []))
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
 
 def _named_axes(array: Any) -> str | None:

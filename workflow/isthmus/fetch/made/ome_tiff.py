@@ -21,24 +21,34 @@ TILE_PX = 256
 
 
 def write_ome_tiff(
-    path: Path, pixels: npt.NDArray[np.uint16], *, channels: Sequence[str], pixel_size_um: float
+    path: Path,
+    pixels: npt.NDArray[np.uint16],
+    *,
+    channels: Sequence[str],
+    pixel_size_um: float,
+    z_step_um: float | None = None,
 ) -> None:
-    """Write planes (c, y, x) of uint16 as tiled OME-TIFF, one page a channel."""
+    """Write planes (c, y, x) or a volume (c, z, y, x) of uint16 as tiled OME-TIFF, one page a channel and plane."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    n, height, width = pixels.shape
+    n, depth, height, width = pixels.shape if pixels.ndim == 4 else (len(pixels), 1, *pixels.shape[1:])
     named = "".join(
         f'<Channel ID="Channel:0:{k}" Name={quoteattr(name)} SamplesPerPixel="1"/>'
         for k, name in enumerate(channels)
     )
-    planes = "".join(f'<TiffData IFD="{k}" FirstC="{k}" FirstT="0" FirstZ="0"/>' for k in range(n))
-    size = "".join(f' PhysicalSize{a}="{pixel_size_um}" PhysicalSize{a}Unit="µm"' for a in "XY")
+    planes = "".join(
+        f'<TiffData IFD="{k}" FirstC="{k // depth}" FirstT="0" FirstZ="{k % depth}"/>'
+        for k in range(n * depth)
+    )
+    sizes = {"X": pixel_size_um, "Y": pixel_size_um} | ({"Z": z_step_um} if z_step_um else {})
+    size = "".join(f' PhysicalSize{a}="{um}" PhysicalSize{a}Unit="µm"' for a, um in sizes.items())
+    order = "XYCZT" if depth == 1 else "XYZCT"
     text = (
-        f'{_HEAD}<Image ID="Image:0" Name={quoteattr(path.name)}><Pixels ID="Pixels:0" DimensionOrder="XYCZT"'
-        f' Type="uint16" SizeX="{width}" SizeY="{height}" SizeC="{n}" SizeZ="1" SizeT="1"{size}>'
+        f'{_HEAD}<Image ID="Image:0" Name={quoteattr(path.name)}><Pixels ID="Pixels:0" DimensionOrder="{order}"'
+        f' Type="uint16" SizeX="{width}" SizeY="{height}" SizeC="{n}" SizeZ="{depth}" SizeT="1"{size}>'
         f"{named}{planes}</Pixels></Image></OME>"
     )
     with tifffile.TiffWriter(path, bigtiff=False, byteorder="<", ome=False) as file:
-        for place, plane in enumerate(pixels):
+        for place, plane in enumerate(pixels.reshape(-1, height, width)):
             file.write(
                 plane,
                 photometric="minisblack",
