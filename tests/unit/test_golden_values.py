@@ -37,10 +37,10 @@ GOLDEN = {
     "survey_image": (2, "1cc5270937fc008b"),
     "segment_pack": (5, "fe750b161e94dcbb"),
     "stitch_labels": (3, "bcfd84c4fb300b58"),
-    "quantify_pack": (6, "05c50826e19913f3"),
+    "quantify_pack": (7, "05c50826e19913f3"),
     "build_pyramid": (1, "fa81a65e4d60fea2"),
     "build_outlines": (1, "ee096cf5510a22f4"),
-    "build_table": (4, "014fef55deafadec"),
+    "build_table": (5, "014fef55deafadec"),
 }
 
 

@@ -4,8 +4,8 @@ A data set is named by a path that goes on inside the file, `stack.h5/raw`; a fi
 `raw`, needs no more than its own name. Axes are told by `axistags` (ilastik,
 https://www.ilastik.org/documentation/basics/dataselection) or by HDF5's dimension labels; without them 3 dimensions
 are z, y, x and 4 are c, z, y, x. `element_size_um` holds the size of a voxel along the spatial axes, in the order of
-the axes (https://kreshuklab.github.io/plant-seg/, https://github.com/fiji/HDF5_Vibez). `channel_names`, a list of texts,
-names the channels; no program writes it of itself.
+the axes (https://kreshuklab.github.io/plant-seg/, https://github.com/fiji/HDF5_Vibez). `channel_names`, a list of
+texts, names the channels; no program writes it of itself.
 """
 
 from __future__ import annotations

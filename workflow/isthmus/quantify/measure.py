@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.grid import Region, Triple
-from isthmus.quantify import perimeter, texture
+from isthmus.quantify import perimeter, surface, texture
 from isthmus.quantify.groups import Groups, group_spans
 from isthmus.quantify.hull import convex_areas, find_extents
 from isthmus.quantify.ranks import select_ranks
@@ -149,7 +149,7 @@ def measure(instances: Instances, channels: Iterable[Pixels], n_channels: int, m
     complete
         (instances,): whether the instance lies in this block alone.
     border
-        (instances, 2, 3): border pixels of nucleus and cell by kind; planes only.
+        (instances, 2, 3): border pixels of nucleus and cell by kind; in volumes (instances, 2, 13): exits of lines.
     convex
         (instances, 2): pixels in the hulls of nucleus and cell of complete instances; planes only.
     extent_sizes, extent_line, extent_first, extent_last
@@ -174,6 +174,8 @@ def measure(instances: Instances, channels: Iterable[Pixels], n_channels: int, m
     record: Record = {"ids": instances.ids[present], "complete": complete[present]}
     if not instances.is_volume:
         record |= _outer_shape(instances, present, complete, others)
+    else:
+        record["border"] = _exits(instances)[present]
     groups = group_spans(spans, n, instances.write.shape[2])
     pairs = _neighbour_pairs(instances) if measures.texture else None
     inner = instances.write.within(
@@ -214,6 +216,13 @@ def _outer_shape(instances: Instances, present: Bool, complete: Bool, others: In
         "extent_first": extents.first[chosen] + start[2],
         "extent_last": extents.last[chosen] + start[2],
     }
+
+
+def _exits(instances: Instances) -> Int32:
+    """Where lines leave nucleus and cell (instances, 2, 13); volumes only."""
+    cells, nuclei, inner = instances.around((surface.MARGIN_PX,) * 3)
+    n = instances.ids.size
+    return np.stack([surface.count_exits(labels, inner, n) for labels in (nuclei, cells)], axis=1)
 
 
 def _neighbour_pairs(instances: Instances) -> texture.NeighbourPairs:

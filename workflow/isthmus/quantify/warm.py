@@ -10,6 +10,7 @@ from isthmus.quantify.grow import grow
 from isthmus.quantify.measure import Instances, Measures, measure
 from isthmus.quantify.outline_record import outline_record
 from isthmus.quantify.relabel import relabel, seen_labels
+from isthmus.quantify.surface import count_exits
 from isthmus.quantify.values import join_counts, order_statistics
 
 
@@ -25,6 +26,7 @@ def warm() -> None:
     instances = Instances(nuclei, cells, ids, alone, read, write, shape)
     for dtype in (np.uint8, np.uint16):
         measure(instances, [np.ones((1, 8, 8), dtype=dtype)] * 2, 2, Measures())
+    count_exits(np.ones((2, 2, 2), dtype=np.int32), (slice(0, 2),) * 3, 1)
     local = np.zeros((1, 2, 2), dtype=np.uint32)
     seen_labels(local, 0)
     for width in (2, 3):  # a part of an array that lies together, and one that does not

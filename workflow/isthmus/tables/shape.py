@@ -18,6 +18,7 @@ from isthmus.quantify.sums import BOUNDS, SHAPE_SUMS
 from isthmus.tables.complete import Completed
 from isthmus.tables.elementary import angle, cube_root, eigenvalues
 from isthmus.tables.merge import CellSums
+from isthmus.tables.surface import surface_um2
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -85,7 +86,8 @@ def shape_columns(
     """Columns `<measure>_<cell or nucleus>`; a cell without a nucleus has none of the nucleus' measures.
 
     area_um2 or volume_um3, centroid, axes, eccentricity, orientation, extent, equivalent diameter, and the bounding box
-    in pixels, the last pixel not included; in planes also perimeter and solidity.
+    in pixels, the last pixel not included; in planes also perimeter and solidity, in volumes surface and sphericity
+    (the surface of the ball of the same volume as a share of it).
     """
     columns: dict[str, Float64] = {}
     whole = sums.shape.sum(axis=1)
@@ -105,7 +107,13 @@ def shape_columns(
                 is_volume=is_volume,
             ).items()
         }
-        if sums.border is not None:
+        if sums.border is not None and is_volume:
+            surface = surface_um2(sums.border[:, at], (z_step_um, *affine.pixel_size_um))
+            size = np.where(there, columns[f"volume_um3_{part}"], 0.0)
+            ball = cube_root(36 * np.pi * size * size)
+            columns[f"surface_um2_{part}"] = np.where(there, surface, np.nan)
+            columns[f"sphericity_{part}"] = np.where(there, ball / np.where(there, surface, 1.0), np.nan)
+        elif sums.border is not None:
             # In pixels the perimeter is scikit-image's; a pixel that is no square counts with its middle size.
             perimeter = _perimeter_px(sums.border[:, at]) * sqrt(affine.pixel_area_um2)
             columns[f"perimeter_um_{part}"] = np.where(there, perimeter, np.nan)
