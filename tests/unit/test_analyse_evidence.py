@@ -59,7 +59,7 @@ def by_likelihood(counts, reference):
     posterior, profile = annotate._posterior(
         profile_log_likelihood(counts, reference), reference, np.asarray(counts.sum(axis=1), float).ravel()
     )
-    fit = annotate._fit(counts, reference, profile)
+    fit = annotate._Fit(reference).of(counts, profile)
     return np.array(reference.types)[posterior.argmax(axis=1)], posterior.max(axis=1), fit
 
 

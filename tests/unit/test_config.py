@@ -121,7 +121,13 @@ def test_results_have_a_default(write, tmp_path):
 
 
 def test_the_options_that_are_paths_are_known():
-    assert path_keys() == [("samples",), ("results",), ("analysis", "annotation", "reference")]
+    annotation = ("analysis", "annotation")
+    assert path_keys() == [
+        ("samples",),
+        ("results",),
+        (*annotation, "reference"),
+        (*annotation, "reference_types"),
+    ]
 
 
 @pytest.mark.parametrize(

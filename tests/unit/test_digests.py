@@ -99,6 +99,9 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.composition.transform": ("clr", ("annotate",)),
     "analysis.composition.adjust_for_batch": (False, ("annotate",)),
     "analysis.annotation.reference": ("elsewhere.csv", NOTHING),  # its content counts, not where it lies
+    "analysis.annotation.reference_types": ("types.csv", NOTHING),  # likewise
+    "analysis.annotation.type_column": ("kind", ("annotate",)),
+    "analysis.annotation.method": ("both", ("annotate",)),
     "analysis.annotation.reference_scale": ("linear", ("annotate",)),
     "analysis.annotation.min_confidence": (0.6, ("annotate",)),
     "analysis.annotation.min_fit": (0.6, ("annotate",)),

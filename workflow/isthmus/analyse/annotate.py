@@ -8,6 +8,8 @@ docs/annotation.md has the evidence.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -15,8 +17,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import logsumexp, softmax
 
-from isthmus.analyse.likelihood import profile_log_likelihood
+from isthmus.analyse.likelihood import learn_assay
 from isthmus.analyse.reference import UNASSIGNED, Reference
+from isthmus.analyse.reference_cells import ONTOLOGY_COLUMN, CellReference
+from isthmus.analyse.threads import single_thread
+from isthmus.analyse.transfer import Method, Transfer, learn_transfer
+from isthmus.errors import UserError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +39,7 @@ LOG_SCALE = 100.0
 # each.
 DEPTHS = np.array([3, 5, 8, 12, 20, 32, 50, 80, 125, 200, 320, 500, 1250, 5000])
 DRAWS = 24
-CELLS_AT_ONCE = 50_000
+CELLS_AT_ONCE = 20_000
 
 
 def annotate_cells(
@@ -64,15 +70,83 @@ def annotate_cells(
     shared = reference.restricted_to([str(gene) for gene in table.var_names], where=where)
     columns = table.var_names.get_indexer(list(shared.genes))
     counts = sparse.csr_matrix(table.layers["counts"])[:, columns]
-    scores = profile_log_likelihood(counts, shared)
-    depth = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    posterior, profile = _posterior(scores, shared, depth)
-    fit = _fit(counts, shared, profile)
-    best = posterior.argmax(axis=1)
-    empty = depth == 0
-    confidence = np.where(empty, 0.0, posterior.max(axis=1))
+    assay = learn_assay(counts, shared)
+    fit = _Fit(shared)
+
+    def judge(part: sparse.csr_matrix) -> tuple[Floats, Floats]:
+        depth = np.asarray(part.sum(axis=1), dtype=np.float64).ravel()
+        posterior, profile = _posterior(assay.log_likelihood(part), shared, depth)
+        return posterior, fit.of(part, profile)
+
+    _name_cells(table, counts, shared.types, judge, min_confidence=min_confidence, min_fit=min_fit)
+
+
+def transfer_types(
+    table: AnnData,
+    reference: CellReference,
+    *,
+    method: Method = "auto",
+    min_confidence: float = 0.5,
+    min_fit: float = 0.5,
+    seed: int = 0,
+    where: str = "annotation",
+) -> Transfer:
+    """Give each cell a type learned from cells of known types, in place; see `transfer`.
+
+    Adds the columns of `annotate_cells`, and `cell_type_ontology_term_id` (category, 'unknown' where a cell is
+    unassigned or its type has no id) where the reference has ids of the Cell Ontology.
+
+    Returns
+    -------
+    What was learned.
+    """
+    profiles = Reference(reference.genes, tuple(reference.types), reference.profiles().shares)
+    genes = profiles.restricted_to([str(gene) for gene in table.var_names], where=where).genes
+    cells = reference.restricted_to(genes)
+    total = np.asarray(cells.counts.sum(axis=1)).ravel()
+    cells = cells.taken(np.flatnonzero(total > 0))
+    lost = sorted(set(reference.types) - set(cells.types))
+    if lost:
+        raise UserError(
+            where=where,
+            found=f"no cell of type '{lost[0]}' has a count in the {len(genes)} genes in use",
+            do="drop that type from the reference",
+        )
+    counts = sparse.csr_matrix(table.layers["counts"])[:, table.var_names.get_indexer(list(genes))]
+    with single_thread():
+        learned = learn_transfer(cells, counts, method=method, seed=seed)
+        fit = _Fit(cells.profiles())
+
+        def judge(part: sparse.csr_matrix) -> tuple[Floats, Floats]:
+            posterior = np.exp(learned.log_probabilities(part))
+            return posterior, fit.of(part, posterior.argmax(axis=1))
+
+        _name_cells(table, counts, list(learned.types), judge, min_confidence=min_confidence, min_fit=min_fit)
+    if reference.ontology:
+        ids = table.obs["cell_type"].astype(str).map(reference.ontology).fillna("unknown")
+        table.obs[ONTOLOGY_COLUMN] = ids.astype("category")
+    return learned
+
+
+def _name_cells(
+    table: AnnData,
+    counts: sparse.csr_matrix,
+    types: list[str],
+    judge: Callable[[sparse.csr_matrix], tuple[Floats, Floats]],
+    *,
+    min_confidence: float,
+    min_fit: float,
+) -> None:
+    """Add the columns of types, some cells at a time; `judge` gives probabilities (cells x types) and fits of cells."""
+    best = np.zeros(table.n_obs, dtype=np.int64)
+    confidence, fit = np.zeros(table.n_obs), np.zeros(table.n_obs)
+    for start in range(0, table.n_obs, CELLS_AT_ONCE):
+        part = slice(start, start + CELLS_AT_ONCE)
+        posterior, fit[part] = judge(counts[part])
+        best[part], confidence[part] = posterior.argmax(axis=1), posterior.max(axis=1)
+    empty = np.asarray(counts.sum(axis=1)).ravel() == 0
+    confidence[empty] = 0.0
     good = ~empty & (confidence >= min_confidence) & (fit >= min_fit)
-    types = shared.types
     names = np.array([*types, UNASSIGNED], dtype=object)
     nothing = len(types)
     table.obs["cell_type"] = pd.Categorical(names[np.where(good, best, nothing)], categories=list(names))
@@ -103,23 +177,24 @@ def _posterior(scores: Floats, reference: Reference, depth: Floats) -> tuple[Flo
     return posterior, own.argmax(axis=1)
 
 
-def _fit(counts: sparse.csr_matrix, reference: Reference, profile: Ints) -> Floats:
-    """Correlation of each cell with its profile, relative to what its number of transcripts allows; 0 to 1.
+class _Fit:
+    """Correlation of cells with a profile, relative to what their number of transcripts allows; 0 to 1.
 
     Few transcripts make a low correlation even where the profile is perfect (attenuation). Dividing by the
     correlation expected from sampling alone makes cells with few and with many transcripts comparable.
     """
-    logs = _standardised(np.log1p(LOG_SCALE * reference.shares))
-    expected = _expected_correlation(reference.shares, logs)
-    fit = np.zeros(counts.shape[0])
-    for start in range(0, counts.shape[0], CELLS_AT_ONCE):
-        part = slice(start, start + CELLS_AT_ONCE)
-        cells = counts[part].toarray().astype(np.float64)
+
+    def __init__(self, reference: Reference) -> None:
+        self._logs = _standardised(np.log1p(LOG_SCALE * reference.shares))
+        self._expected = _expected_correlation(reference.shares, self._logs)
+
+    def of(self, counts: sparse.csr_matrix, profile: Ints) -> Floats:
+        """The fit of each cell to its profile (a row of the reference)."""
+        cells = counts.toarray().astype(np.float64)
         depth = cells.sum(axis=1)
-        correlation = (_log_shares(cells) * logs[profile[part]]).sum(axis=1)
-        allowed = _interpolate(expected[profile[part]], depth)
-        fit[part] = np.clip(correlation / allowed, 0, 1)
-    return fit
+        correlation = (_log_shares(cells) * self._logs[profile]).sum(axis=1)
+        fit: Floats = np.clip(correlation / _interpolate(self._expected[profile], depth), 0, 1)
+        return fit
 
 
 def _expected_correlation(shares: Floats, logs: Floats) -> Floats:

@@ -12,6 +12,8 @@ docs/annotation.md.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -37,8 +39,30 @@ PLATFORM_ROUNDS = 2
 SMALLEST_SHARE = 1e-6
 
 
-def profile_log_likelihood(counts: sparse.csr_matrix, reference: Reference) -> Floats:
-    """Log-likelihood of each cell's counts under each profile, up to a constant for each cell.
+# Platform factors are learned from at most so many cells, drawn evenly, so that memory does not grow with the cohort.
+LEARNED_FROM = 100_000
+
+
+@dataclass(frozen=True)
+class Assay:
+    """How one assay sees the profiles of a reference.
+
+    platform
+        Genes: how much better this assay sees each than the reference's did.
+    mixture
+        Profiles x genes: expected shares of a cell's counts; rows sum to 1.
+    """
+
+    platform: Floats
+    mixture: Floats
+
+    def log_likelihood(self, counts: sparse.csr_matrix) -> Floats:
+        """Log-likelihood of each cell's counts under each profile (cells x profiles), up to a constant a cell."""
+        return _Occurrences(counts).score(self.mixture)
+
+
+def learn_assay(counts: sparse.csr_matrix, reference: Reference) -> Assay:
+    """Estimate platform factors and background from all cells together.
 
     Parameters
     ----------
@@ -46,21 +70,25 @@ def profile_log_likelihood(counts: sparse.csr_matrix, reference: Reference) -> F
         Cells x genes, integer counts; the genes are those of the reference, in its order.
     reference
         Profiles over those genes.
-
-    Returns
-    -------
-    Cells x profiles, float64.
     """
     total = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
     background = total + PRIOR_COUNTS * reference.mean_share
     background /= background.sum()
+    if counts.shape[0] > LEARNED_FROM:
+        counts = counts[np.linspace(0, counts.shape[0] - 1, LEARNED_FROM).astype(np.int64)]
+        total = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
     weights = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     occurrences = _Occurrences(counts)
     platform = np.ones(total.size)
     for _ in range(PLATFORM_ROUNDS):
         scores = occurrences.score(_mixture(reference.shares, platform, background))
         platform = _platform_factors(scores, weights, total, reference.shares)
-    return occurrences.score(_mixture(reference.shares, platform, background))
+    return Assay(platform, _mixture(reference.shares, platform, background))
+
+
+def profile_log_likelihood(counts: sparse.csr_matrix, reference: Reference) -> Floats:
+    """Log-likelihood of each cell's counts under each profile (cells x profiles), up to a constant for each cell."""
+    return learn_assay(counts, reference).log_likelihood(counts)
 
 
 def _mixture(shares: Floats, platform: Floats, background: Floats) -> Floats:

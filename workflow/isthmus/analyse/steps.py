@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from isthmus.analyse.annotate import annotate_cells
+from isthmus.analyse.annotate import annotate_cells, transfer_types
 from isthmus.analyse.batches import CORRECTED, Method, batch_column_of
 from isthmus.analyse.cohort import join_samples
 from isthmus.analyse.composition import Composition, Transform, compare_composition
@@ -20,6 +20,8 @@ from isthmus.analyse.neighbourhood import enrich_neighbourhoods
 from isthmus.analyse.pseudobulk import add_up_cells
 from isthmus.analyse.quality import mark_quality
 from isthmus.analyse.reference import Scale, read_reference
+from isthmus.analyse.reference_cells import read_cell_reference
+from isthmus.analyse.transfer import Method as TransferMethod
 
 
 def assess_quality(
@@ -113,6 +115,9 @@ def annotate(
     neighbourhood_tsv: Path,
     *,
     reference_scale: Scale = "log1p",
+    reference_types: Path | None = None,
+    type_column: str = "cell_type",
+    method: TransferMethod = "auto",
     min_confidence: float = 0.5,
     min_fit: float = 0.5,
     max_distance_um: float = 30.0,
@@ -132,12 +137,22 @@ def annotate(
     """
     table = read_table(input_h5ad)
     if reference is not None:
-        profiles = read_reference(reference, scale=reference_scale)
-        annotate_cells(table, profiles, min_confidence=min_confidence, min_fit=min_fit, where=str(reference))
         limits = {"min_confidence": min_confidence, "min_fit": min_fit}
-        _note(
-            table, "annotation", {"reference": reference.name, "reference_scale": reference_scale, **limits}
-        )
+        noted: dict[str, Any] = {"reference": reference.name, **limits}
+        if holds_cells(reference, reference_types):
+            cells = read_cell_reference(reference, types=reference_types, column=type_column)
+            learned = transfer_types(table, cells, method=method, seed=seed, where=str(reference), **limits)
+            noted |= {
+                "method": learned.method,
+                "temperature": learned.temperature,
+                "macro_f1": learned.scores,
+            }
+            noted |= {"n_reference_cells": len(cells.labels), "dropped_types": list(cells.dropped)}
+        else:
+            profiles = read_reference(reference, scale=reference_scale)
+            annotate_cells(table, profiles, where=str(reference), **limits)
+            noted |= {"method": "likelihood", "reference_scale": reference_scale}
+        _note(table, "annotation", noted)
     by = "leiden" if reference is None else "cell_type"
     neighbourhood = enrich_neighbourhoods(
         table.obs[by],
@@ -158,6 +173,12 @@ def annotate(
         write_table(add_up_cells(table, by), pseudobulk_h5ad)
     if composition_tsv is not None:
         write_tsv(composition.table, composition_tsv)
+
+
+def holds_cells(reference: Path, types: Path | None) -> bool:
+    """Whether a reference is one of cells: it names their types elsewhere, or is of a kind that profiles never are."""
+    name = reference.name.lower().removesuffix(".gz")
+    return types is not None or name.endswith((".h5ad", ".h5", ".hdf5", ".loom", ".mtx"))
 
 
 def _compare_samples(table: AnnData, by: str, *, transform: Transform, adjust_for_batch: bool) -> Composition:

@@ -87,11 +87,25 @@ class AnnotationOptions(Section):
 
     reference: FilePath | None = option(
         None,
-        "Mean expression profiles of known cell types (CSV or TSV: a row a type, named in `cell_type`; a column a"
-        " gene); null for no annotation.",
+        "Known cell types: cells with raw counts (h5ad, 10x HDF5, loom, matrix.mtx, or CSV with `reference_types`), or"
+        " mean expression profiles (CSV or TSV: a row a type, named in `cell_type`; a column a gene); null for no"
+        " annotation.",
+    )
+    reference_types: FilePath | None = option(
+        None,
+        "Types of the reference's cells (CSV or TSV: the cell, its type, optionally `cell_type_ontology_term_id`); null"
+        " where the reference is a table of profiles, or has them itself.",
+    )
+    type_column: str = option(
+        "cell_type", "Column that names the types of a reference's cells.", min_length=1
+    )
+    method: Literal["auto", "likelihood", "logistic", "both"] = option(
+        "auto",
+        "With a reference of cells: likelihood of the counts, logistic regression, both, or whichever serves best on"
+        " held-back cells of the reference. Profiles allow the likelihood only.",
     )
     reference_scale: Literal["log1p", "linear"] = option(
-        "log1p", "Scale of the reference's values: means of log1p-normalised expression, or linear ones."
+        "log1p", "Scale of a table of profiles: means of log1p-normalised expression, or linear ones."
     )
     min_confidence: float = option(
         0.5, "Cells whose best type is less probable than this stay `unassigned`.", ge=0, le=1

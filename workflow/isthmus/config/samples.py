@@ -58,7 +58,14 @@ TAKEN = (
         "qc_pass",
         "qc_reason",
     ),
-    *("leiden", "cell_type", "cell_type_confidence", "cell_type_fit", "cell_type_best"),
+    *(
+        "leiden",
+        "cell_type",
+        "cell_type_confidence",
+        "cell_type_fit",
+        "cell_type_best",
+        "cell_type_ontology_term_id",
+    ),
 )
 """Columns of the tables of cells; a column of the sheet goes there too and must not be called so."""
 

@@ -50,8 +50,14 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
 
 def reference_digest(settings: Settings) -> str | None:
     """Digest of the annotation's reference, if there is one."""
-    path = settings.analysis.annotation.reference
-    return files_digest([path]) if path else None
+    options = settings.analysis.annotation
+    if options.reference is None:
+        return None
+    beside = (
+        options.reference.parent.glob("*.tsv*") if options.reference.name.startswith("matrix.mtx") else ()
+    )
+    types = [options.reference_types] if options.reference_types else []
+    return files_digest([options.reference, *sorted(beside), *types])
 
 
 def _told(settings: Settings, sample: Sample) -> Sample:

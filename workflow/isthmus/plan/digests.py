@@ -150,7 +150,8 @@ def cohort_digests(
     tables = [[name, digests["assess_quality"]] for name, digests in samples.items()]
     joined = add("integrate_cohort", tables)
     analysed = add("analyse", joined, analysis["seed"], analysis["clustering"], _integration_read(analysis))
-    annotation = {k: v for k, v in analysis["annotation"].items() if k != "reference"}
+    files = ("reference", "reference_types")
+    annotation = {k: v for k, v in analysis["annotation"].items() if k not in files}
     annotated = add(
         "annotate",
         analysed,

@@ -1,0 +1,193 @@
+"""Tables of counts by whatever file they come in; loom follows the format's description, the others have real files."""
+
+import gzip
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import io, sparse
+from shared_data import shared
+
+from isthmus.analyse.count_files import read_counts
+from isthmus.errors import UserError
+
+GENES, IDS, CELLS = ["Actb", "Gad1", "Sst"], ["E1", "E2", "E3"], ["AAA-1", "CCC-1", "GGG-1", "TTT-1"]
+COUNTS = np.array([[1, 0, 5], [0, 0, 2], [7, 3, 0], [0, 1, 0]])
+
+
+def check(table, *, ids=True):
+    assert table.obs_names.tolist() == CELLS
+    assert table.var_names.tolist() == GENES
+    assert table.X.dtype == np.int32
+    assert table.X.toarray().tolist() == COUNTS.tolist()
+    if ids:
+        assert table.var["gene_id"].tolist() == IDS
+
+
+def folder_of(path, *, new=True):
+    path.mkdir()
+    io.mmwrite(path / "matrix.mtx", sparse.coo_matrix(COUNTS.T))
+    rows = zip(IDS, GENES, strict=True)
+    extra = "\tGene Expression" if new else ""
+    name = "features.tsv" if new else "genes.tsv"
+    (path / name).write_text("".join(f"{i}\t{g}{extra}\n" for i, g in rows))
+    (path / "barcodes.tsv").write_text("".join(f"{cell}\n" for cell in CELLS))
+    if new:
+        for file in list(path.iterdir()):
+            (path / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+            file.unlink()
+    return path
+
+
+def hdf5_of(path, *, version):
+    matrix = sparse.csr_matrix(COUNTS)
+    with h5py.File(path, "w") as file:
+        group = file.create_group("matrix" if version == 3 else "mm10")
+        group["data"], group["indices"], group["indptr"] = matrix.data, matrix.indices, matrix.indptr
+        group["shape"] = np.array([3, 4])
+        group["barcodes"] = np.array(CELLS, dtype="S")
+        if version == 3:
+            features = group.create_group("features")
+            features["id"], features["name"] = np.array(IDS, dtype="S"), np.array(GENES, dtype="S")
+            features["feature_type"] = np.array(["Gene Expression"] * 3, dtype="S")
+        else:
+            group["genes"], group["gene_names"] = np.array(IDS, dtype="S"), np.array(GENES, dtype="S")
+    return path
+
+
+def loom_of(path, **but):
+    with h5py.File(path, "w") as file:
+        file["matrix"] = COUNTS.T.astype(np.float32)
+        file["row_attrs/Gene"] = np.array(GENES, dtype="S")
+        file["row_attrs/Accession"] = np.array(IDS, dtype="S")
+        file["col_attrs/CellID"] = np.array(CELLS, dtype="S")
+        file["col_attrs/ClusterName"] = np.array(["a", "a", "b", "b"], dtype="S")
+        for name in but.get("without", ()):
+            del file[name]
+    return path
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["features.tsv.gz", "genes.tsv"])
+def test_matrix_folders_old_and_new(tmp_path, new):
+    check(read_counts(folder_of(tmp_path / "m", new=new)))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_10x_hdf5_of_both_versions(tmp_path, version):
+    check(read_counts(hdf5_of(tmp_path / "counts.h5", version=version)))
+
+
+def test_loom(tmp_path):
+    table = read_counts(loom_of(tmp_path / "counts.loom"))
+    check(table)
+    assert table.obs["ClusterName"].tolist() == ["a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize("place", ["X", "raw", "counts"])
+def test_h5ad_counts_lie_in_a_layer_in_raw_or_in_x(tmp_path, place):
+    table = anndata.AnnData(
+        X=sparse.csr_matrix(COUNTS.astype(np.float32)),
+        obs=pd.DataFrame(index=CELLS),
+        var=pd.DataFrame(index=GENES),
+    )
+    if place == "raw":
+        table.raw = table.copy()
+    if place == "counts":
+        table.layers["counts"] = table.X.copy()
+    if place != "X":
+        table.X = sparse.csr_matrix(np.log1p(COUNTS))
+    table.write_h5ad(tmp_path / "c.h5ad")
+    check(read_counts(tmp_path / "c.h5ad"), ids=False)
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [(".csv", ","), (".tsv", "\t"), (".csv.gz", ",")])
+def test_text_with_genes_in_rows_or_cells_in_rows(tmp_path, suffix, separator):
+    frame = pd.DataFrame(COUNTS, index=CELLS, columns=GENES)
+    frame.T.to_csv(tmp_path / f"genes{suffix}", sep=separator)
+    frame.to_csv(tmp_path / f"cells{suffix}", sep=separator, index_label="cell")
+    check(read_counts(tmp_path / f"genes{suffix}"), ids=False)
+    check(read_counts(tmp_path / f"cells{suffix}"), ids=False)
+
+
+def test_genes_of_one_name_are_told_apart_by_their_ids(tmp_path):
+    folder = folder_of(tmp_path / "m", new=False)
+    (folder / "genes.tsv").write_text("E1\tActb\nE2\tActb\nE3\tSst\n")
+    assert read_counts(folder).var_names.tolist() == ["Actb-E1", "Actb-E2", "Sst"]
+
+
+def broken_folder(change):
+    def make(tmp_path):
+        folder = folder_of(tmp_path / "m", new=False)
+        change(folder)
+        return folder
+
+    return make
+
+
+def file_of(name, content):
+    def make(tmp_path):
+        (tmp_path / name).write_text(content)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (
+            broken_folder(lambda f: (f / "matrix.mtx").unlink()),
+            "no matrix.mtx.gz or matrix.mtx, only barcodes.tsv",
+        ),
+        (
+            broken_folder(lambda f: (f / "genes.tsv").unlink()),
+            "no features.tsv.gz or features.tsv or genes.tsv",
+        ),
+        (
+            broken_folder(lambda f: (f / "barcodes.tsv").write_text("A\n")),
+            "3 genes x 4 cells, but .* barcodes.tsv 1",
+        ),
+        (
+            broken_folder(lambda f: (f / "matrix.mtx").write_text((f / "matrix.mtx").read_text()[:-8])),
+            "not a whole Matrix Market file",
+        ),
+        (file_of("c.csv", ""), "the file is empty"),
+        (file_of("c.csv", ",a,b\n"), "a header without rows"),
+        (file_of("c.csv", ",a,b\nx,1,two\n"), "'two' where a count is expected"),
+        (file_of("c.csv", ",a,b\nx,1,\n"), "column 'b': an empty field"),
+        (file_of("c.csv", ",a,b\nx,1,1.5\n"), "the value 1.5 where counts are expected"),
+        (file_of("c.csv", ",a,b\nx,1,-2\n"), "the value -2 where counts are expected"),
+        (file_of("c.csv", "cell,a,b\nx,1,2\nx,1,2\n"), "cell 'x' occurs twice"),
+        (file_of("c.rds", "x"), "no table of counts that is known"),
+        (file_of("c.h5", "x"), "not a readable table of counts"),
+        (lambda p: loom_of(p / "c.loom", without=["row_attrs/Gene"]), "none of Gene, .*only Accession"),
+        (lambda p: loom_of(p / "c.loom", without=["matrix"]), "no matrix with row_attrs and col_attrs"),
+    ],
+)
+def test_what_is_no_table_of_counts_is_told(tmp_path, make, told):
+    with pytest.raises(UserError, match=told):
+        read_counts(make(tmp_path))
+
+
+def test_an_hdf5_of_two_genomes_is_told(tmp_path):
+    path = hdf5_of(tmp_path / "c.h5", version=2)
+    with h5py.File(path, "a") as file:
+        file.copy("mm10", "hg38")
+    with pytest.raises(UserError, match="2 groups that hold a matrix .hg38, mm10."):
+        read_counts(path)
+
+
+@pytest.mark.parametrize("section", ["section1", "section2"])
+def test_a_real_matrix_folder(section):
+    folder = shared("visium_spatialexperiment") / "10xVisium" / section / "outs" / "raw_feature_bc_matrix"
+    table = read_counts(folder)
+    head = (folder / "matrix.mtx").read_text().splitlines()[1].split()
+    assert [table.n_vars, table.n_obs, table.X.nnz] == [int(word) for word in head]
+    assert table.var["gene_id"].str.startswith("ENSMUSG").all()
+
+
+def test_a_real_table_of_text():
+    table = read_counts(shared("spacexr_visium_ref") / "counts.csv")
+    assert (table.shape, int(table.X.max())) == ((510, 307), 3713)
