@@ -11,7 +11,7 @@ from transfer_evidence import ASSAYS, Assay, judge, read_spacexr, seen_by
 
 from isthmus.analyse.annotate import transfer_types
 from isthmus.analyse.reference_cells import CellReference, read_cell_reference
-from isthmus.analyse.steps import holds_cells
+from isthmus.analyse.steps import annotate, holds_cells
 from isthmus.errors import UserError
 
 N_GENES = 40
@@ -95,6 +95,22 @@ def test_a_reference_is_read_from_h5ad_with_its_ids(tmp_path, reference):
     assert found.ontology == {"A": "CL:1", "B": "CL:2"}
     assert found.types == ["A", "B", "C"]
     assert holds_cells(path, None)
+
+
+def test_the_step_takes_cells_and_notes_what_it_learned(tmp_path, reference):
+    table = table_of(drawn(np.random.default_rng(1), 20, 60))
+    table.obs["condition"] = "x"
+    table.write_h5ad(tmp_path / "in.h5ad")
+    path = written(tmp_path, reference)
+    sums = {"pseudobulk_h5ad": tmp_path / "sums.h5ad", "composition_tsv": tmp_path / "shares.tsv"}
+    annotate(tmp_path / "in.h5ad", path, tmp_path / "out.h5ad", tmp_path / "n.tsv", n_permutations=3, **sums)
+    made = anndata.read_h5ad(tmp_path / "out.h5ad")
+    noted = made.uns["isthmus"]["annotation"]
+    assert noted["n_reference_cells"] == 90
+    assert noted["method"] in ("likelihood", "logistic", "both")
+    assert set(noted["macro_f1"]) == {"likelihood", "logistic", "both"}
+    assert anndata.read_h5ad(tmp_path / "sums.h5ad").X.sum() == made.layers["counts"].sum()
+    assert pd.read_csv(tmp_path / "shares.tsv", sep="\t")["p_value"].isna().all()
 
 
 def test_types_may_stand_in_a_table_of_their_own_in_any_order(tmp_path, reference):

@@ -58,8 +58,7 @@ def read_text_counts(path: Path) -> AnnData:
     try:
         names: list[str] = []
         blocks: list[sparse.csr_matrix] = []
-        options = {"sep": separator, "index_col": 0, "low_memory": False}
-        with pd.read_csv(path, chunksize=ROWS_AT_ONCE, **options) as parts:
+        with pd.read_csv(path, sep=separator, index_col=0, low_memory=False, chunksize=ROWS_AT_ONCE) as parts:
             for part in parts:
                 if not len(part):
                     continue

@@ -223,7 +223,16 @@ def _types(options: Mapping[str, Any]) -> str:
         if key in options
     ]
     rest = f" Cells with {' or '.join(limits)} were left unassigned." if limits else ""
-    return f"Cell types were assigned by the likelihood of each cell's counts under reference profiles{source}.{rest}"
+    n_cells = options.get("n_reference_cells")
+    if n_cells is None:
+        how = "by the likelihood of each cell's counts under reference profiles"
+        return f"Cell types were assigned {how}{source}.{rest}"
+    ways = {"likelihood": "the likelihood of counts", "logistic": "multinomial logistic regression"}
+    ways["both"] = f"{ways['likelihood']} and {ways['logistic']} together"
+    return (
+        f"Cell types were learned from {count(float(n_cells))} cells of known type{source} by"
+        f" {ways.get(str(options.get('method')), 'a comparison of counts')}.{rest}"
+    )
 
 
 def _neighbourhood(options: Mapping[str, Any]) -> str:
