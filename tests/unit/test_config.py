@@ -8,8 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from isthmus.analyse.cluster import cluster_cells
-from isthmus.analyse.quality import mark_quality
-from isthmus.analyse.steps import annotate
+from isthmus.analyse.steps import annotate, assess_quality
 from isthmus.config.load import load_settings, parse_override, path_keys
 from isthmus.config.models import (
     AnnotationOptions,
@@ -71,7 +70,7 @@ def test_the_method_basins_has_the_defaults_of_its_options():
 @pytest.mark.parametrize(
     ("function", "options"),
     [
-        (mark_quality, QualityOptions()),
+        (assess_quality, QualityOptions()),
         (cluster_cells, ClusteringOptions()),
         (annotate, AnnotationOptions()),
         (annotate, NeighbourhoodOptions()),
@@ -125,6 +124,8 @@ def test_the_options_that_are_paths_are_known():
     assert path_keys() == [
         ("samples",),
         ("results",),
+        ("image", "panel"),
+        ("analysis", "gating", "gates"),
         (*annotation, "reference"),
         (*annotation, "reference_types"),
     ]

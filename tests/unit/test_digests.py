@@ -46,6 +46,8 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "image.intensity_range": ((0.0, 1.0), ("import_image",)),
     "image.z": ("max", NOTHING),  # the digest of the image tells what its planes became
     "segmentation.labels.show": ("cells", NOTHING),  # what follows from it stands in the sample's own options
+    "image.panel": ("elsewhere.csv", NOTHING),  # its content counts, not where it lies
+    "image.steps_per_unit": (50.0, NOTHING),  # the header tells where it was heeded
     "segmentation.method": ("labels", ("segment_pack",)),
     "segmentation.basins.channel": ("CD3", ("segment_pack",)),
     "segmentation.basins.preset": ("culture", NOTHING),  # all that it stands for is given in these settings
@@ -69,6 +71,7 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "cells.guide.kind": ("cytoplasm", NOTHING),  # no channel guides growth in these settings
     "cells.guide.weight": (1.0, NOTHING),
     "quantification.channels": (("CD3",), ("quantify_pack",)),
+    "quantification.compartment": ("nucleus", ("build_table",)),
     "quantification.percentiles": ((5.0,), ("quantify_pack",)),
     "quantification.texture": (True, ("quantify_pack",)),
     "quantification.min_qv": (25.0, ("quantify_pack",)),
@@ -87,6 +90,15 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.quality.min_area_um2": (3.0, ("assess_quality",)),
     "analysis.quality.max_area_um2": (300.0, ("assess_quality",)),
     "analysis.quality.max_control_fraction": (0.2, ("assess_quality",)),
+    "analysis.quality.min_nuclear_signal": (5.0, ("assess_quality",)),
+    "analysis.quality.min_total_intensity": (5.0, ("assess_quality",)),
+    "analysis.quality.max_total_intensity": (5.0, ("assess_quality",)),
+    "analysis.intensities.transform": ("log1p", NOTHING),  # there are counts in these settings
+    "analysis.intensities.cofactor": (5.0, NOTHING),
+    "analysis.intensities.normalise": ("none", NOTHING),
+    "analysis.gating.gates": ("elsewhere.csv", NOTHING),  # its content counts, not where it lies
+    "analysis.gating.threshold": ("otsu", NOTHING),  # nothing is gated in these settings
+    "analysis.gating.min_confidence": (0.9, NOTHING),
     "analysis.clustering.n_top_genes": (500, ("analyse",)),
     "analysis.clustering.n_components": (20, ("analyse",)),
     "analysis.clustering.n_neighbours": (20, ("analyse",)),

@@ -7,6 +7,7 @@ Methods: scanpy (doi:10.1186/s13059-017-1382-0), Leiden (doi:10.1038/s41598-019-
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,12 @@ from scipy import sparse
 from isthmus.analyse.batches import CORRECTED, Method, correct_batches
 from isthmus.analyse.compiled import keep_compiled
 from isthmus.analyse.threads import single_thread
+from isthmus.analyse.transform import (
+    choose_markers,
+    fold_changes,
+    is_intensities,
+    transform_intensities,
+)
 
 # Fewer cells or genes than this have no structure to find: see `cluster_cells`.
 MIN_CELLS = 10
@@ -44,6 +51,7 @@ def cluster_cells(
     batch_column: str = "batch",
     theta: float = 2.0,
     max_rounds: int = 10,
+    intensities: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Cluster the cells and find each cluster's marker genes, in place.
 
@@ -75,6 +83,9 @@ def cluster_cells(
         Of every step that draws random numbers.
     method, batch_column, theta, max_rounds
         How batches are brought together.
+    intensities
+        Options of `transform.transform_intensities`, which fills X where there are no counts; clusters are then made
+        from markers of role lineage.
 
     Returns
     -------
@@ -83,7 +94,8 @@ def cluster_cells(
     """
     with single_thread(), warnings.catch_warnings():
         _silence_known_warnings()
-        varying = _normalise(table)
+        is_protein = is_intensities(table)
+        varying = transform_intensities(table, **(intensities or {})) if is_protein else _normalise(table)
         integration: dict[str, Any] = {"method": method, "column": batch_column, "seed": seed}
         integration |= {"theta": theta, "max_rounds": max_rounds}
         if table.n_obs < MIN_CELLS or varying < MIN_GENES:
@@ -112,6 +124,8 @@ def _silence_known_warnings() -> None:
     # The map of a graph in several pieces is laid out piece by piece, which is right for separate
     # populations.
     warnings.filterwarnings("ignore", message="Graph is not fully connected")
+    # Fold changes of intensities, which may be below 0 once they are normalised, are computed here instead.
+    warnings.filterwarnings("ignore", message="invalid value encountered in log2", category=RuntimeWarning)
     # A cell without counts stays a row of zeros; whether it takes part is the user's threshold.
     warnings.filterwarnings("ignore", message="Some cells have zero counts")
 
@@ -142,7 +156,9 @@ def _leave_unclustered(table: AnnData) -> pd.DataFrame:
 def _choose_genes(table: AnnData, n_top_genes: int) -> None:
     import scanpy
 
-    if table.n_vars > n_top_genes:
+    if is_intensities(table):
+        choose_markers(table)
+    elif table.n_vars > n_top_genes:
         scanpy.pp.highly_variable_genes(table, n_top_genes=n_top_genes)
     else:
         table.var["highly_variable"] = True
@@ -230,6 +246,9 @@ def _find_markers(table: AnnData, n_markers: int) -> pd.DataFrame:
     for group in groups:
         found = scanpy.get.rank_genes_groups_df(table, group).head(n_markers)
         found.insert(0, "cluster", group)
+        if is_intensities(table):
+            # scanpy takes X for logarithms of counts
+            found["logfoldchanges"] = fold_changes(table, "leiden", group)[found["names"]].to_numpy()
         parts.append(found)
     del table.uns["rank_genes_groups"]
     renamed = {"names": "gene", "scores": "score", "logfoldchanges": "logfoldchange", "pvals_adj": "pval_adj"}

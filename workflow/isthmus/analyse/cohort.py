@@ -40,7 +40,8 @@ def join_samples(
 
     Returns
     -------
-    Cells x genes; X and layers['counts'] CSR int32.
+    Cells x genes; X and layers['counts'] CSR int32; for protein assays X of intensities, and var `role` where there
+    is a panel.
     """
     tables = [table for table in tables if table.n_obs]
     if not tables:
@@ -123,7 +124,7 @@ def _concatenate(parts: Sequence[AnnData]) -> AnnData:
             f"{sample}-{instance}"
             for sample, instance in zip(part.obs["sample"], part.obs["instance_id"], strict=True)
         ]
-        part.var = part.var[[]]
+        part.var = part.var[[name for name in ("role",) if name in part.var]]
     dimensions = {part.obsm["spatial"].shape[1] for part in parts}
     if len(dimensions) > 1:
         raise UserError(
@@ -131,7 +132,7 @@ def _concatenate(parts: Sequence[AnnData]) -> AnnData:
             found="flat and three-dimensional ones together",
             do="analyse them in runs of their own",
         )
-    joined = parts[0] if len(parts) == 1 else anndata.concat(parts, join="inner")
+    joined = parts[0] if len(parts) == 1 else anndata.concat(parts, join="inner", merge="same")
     # concat would drop columns that a sample lacks
     joined.obs = pd.concat([part.obs for part in parts])
     joined.uns = {}

@@ -16,7 +16,7 @@ def add_up_cells(table: AnnData, by: str) -> AnnData:
     Parameters
     ----------
     table
-        Cells x genes; layers['counts'] integers. Where a table has no counts (intensities), the mean of X is taken.
+        Cells x genes; layers['counts'] integers. Where a table has no counts (intensities), the mean of layers['intensities'], else X.
     by
         Column of obs that holds the types.
 
@@ -27,7 +27,7 @@ def add_up_cells(table: AnnData, by: str) -> AnnData:
     `<sample>-<type>`. uns['isthmus'] says what X holds.
     """
     counted = "counts" in table.layers
-    values = table.layers["counts"] if counted else table.X
+    values = table.layers["counts"] if counted else table.layers.get("intensities", table.X)
     types = table.obs[by].astype(str).to_numpy()
     samples = table.obs["sample"].astype(str).to_numpy()
     order = {name: number for number, name in enumerate(pd.unique(samples))}
@@ -55,7 +55,7 @@ def add_up_cells(table: AnnData, by: str) -> AnnData:
     made = AnnData(
         X=sparse.csr_matrix(sums if counted else sums / n_cells[:, None]), obs=obs, var=table.var[[]].copy()
     )
-    made.uns["isthmus"] = {"x": "sums of counts" if counted else "means of X", "by": by}
+    made.uns["isthmus"] = {"x": "sums of counts" if counted else "means of intensities", "by": by}
     return made
 
 

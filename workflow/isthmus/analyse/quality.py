@@ -77,11 +77,28 @@ def mark_quality(
     }
     _check(thresholds)
     _add_metrics(table)
-    misses = _missed(table.obs, thresholds)
+    summary = mark_by(table, thresholds, METRIC_OF)
+    genes = {"genes": int(table.n_vars), "genes_detected": int((table.var["n_counts"] > 0).sum())}
+    return summary | genes
+
+
+def mark_by(
+    table: AnnData, thresholds: Mapping[str, float | None], metric_of: Mapping[str, str]
+) -> dict[str, Any]:
+    """Add obs `qc_pass` and `qc_reason` from thresholds on columns of obs; the summary of `mark_quality` but for genes.
+
+    Parameters
+    ----------
+    thresholds
+        Bounds, inclusive, by names that begin with `min_` or `max_`; None for no bound.
+    metric_of
+        The column of obs of each.
+    """
+    misses = _missed(table.obs, thresholds, metric_of)
     passed = ~np.logical_or.reduce([np.zeros(table.n_obs, bool), *misses.values()])
     table.obs["qc_pass"] = passed
     table.obs["qc_reason"] = _first_reason(misses, table.n_obs)
-    return _summary(table, passed=passed, thresholds=thresholds, misses=misses)
+    return _summary(table, metric_of, passed=passed, thresholds=thresholds, misses=misses)
 
 
 def explain_removed(reasons: pd.Series[Any]) -> str:
@@ -136,19 +153,21 @@ def _share(part: NDArray[np.int64], rest: NDArray[np.int64]) -> Floats:
     return share
 
 
-def _missed(obs: pd.DataFrame, thresholds: Mapping[str, float | None]) -> dict[str, NDArray[np.bool_]]:
+def _missed(
+    obs: pd.DataFrame, thresholds: Mapping[str, float | None], metric_of: Mapping[str, str]
+) -> dict[str, NDArray[np.bool_]]:
     """For each threshold that is set, which cells miss it."""
     misses = {}
     for name, bound in thresholds.items():
         if bound is None:
             continue
-        if METRIC_OF[name] not in obs:
+        if metric_of[name] not in obs:
             raise UserError(
                 where=f"analysis.quality.{name}",
-                found=f"the table has no column '{METRIC_OF[name]}'",
-                do="a volume has no area: leave this threshold out",
+                found=f"the table has no column '{metric_of[name]}'",
+                do="leave this threshold out: a volume has no area, and only a panel names nuclear channels",
             )
-        values = obs[METRIC_OF[name]].to_numpy(dtype=np.float64)
+        values = obs[metric_of[name]].to_numpy(dtype=np.float64)
         # written so that NaN misses
         misses[name] = ~(values >= bound) if name.startswith("min_") else ~(values <= bound)
     return misses
@@ -163,6 +182,7 @@ def _first_reason(misses: dict[str, NDArray[np.bool_]], n_cells: int) -> pd.Cate
 
 def _summary(
     table: AnnData,
+    metric_of: Mapping[str, str],
     *,
     passed: NDArray[np.bool_],
     thresholds: Mapping[str, float | None],
@@ -171,14 +191,12 @@ def _summary(
     reasons = table.obs["qc_reason"]
     metrics: Sequence[str] = [
         name
-        for name in (*dict.fromkeys(METRIC_OF.values()), "low_quality_fraction", "nucleus_area_um2")
+        for name in (*dict.fromkeys(metric_of.values()), "low_quality_fraction", "nucleus_area_um2")
         if name in table.obs
     ]
     return {
         "cells": int(table.n_obs),
         "passed": int(passed.sum()),
-        "genes": int(table.n_vars),
-        "genes_detected": int((table.var["n_counts"] > 0).sum()),
         "thresholds": dict(thresholds),
         "removed": {name: int((reasons == name).sum()) for name in misses},
         "missed": {name: int(missed.sum()) for name, missed in misses.items()},

@@ -15,13 +15,16 @@ from isthmus.analyse.batches import CORRECTED, Method, batch_column_of
 from isthmus.analyse.cohort import join_samples
 from isthmus.analyse.composition import Composition, Transform, compare_composition
 from isthmus.analyse.files import read_table, write_json, write_table, write_tsv
+from isthmus.analyse.gates import read_gates
 from isthmus.analyse.mixing import measure_integration
 from isthmus.analyse.neighbourhood import enrich_neighbourhoods
 from isthmus.analyse.pseudobulk import add_up_cells
 from isthmus.analyse.quality import mark_quality
+from isthmus.analyse.quality_intensities import mark_intensities
 from isthmus.analyse.reference import Scale, read_reference
 from isthmus.analyse.reference_cells import read_cell_reference
 from isthmus.analyse.transfer import Method as TransferMethod
+from isthmus.analyse.transform import is_intensities
 
 
 def assess_quality(
@@ -35,18 +38,33 @@ def assess_quality(
     min_area_um2: float | None = None,
     max_area_um2: float | None = None,
     max_control_fraction: float | None = 0.05,
+    min_nuclear_signal: float | None = None,
+    min_total_intensity: float | None = None,
+    max_total_intensity: float | None = None,
 ) -> None:
-    """Mark the cells of one sample that pass quality control; see `quality.mark_quality`."""
+    """Mark the cells of one sample that pass quality control.
+
+    See `quality.mark_quality` for tables of counts and `quality_intensities.mark_intensities` for others.
+    """
     table = read_table(table_path)
-    summary = mark_quality(
-        table,
-        min_counts=min_counts,
-        max_counts=max_counts,
-        min_genes=min_genes,
-        min_area_um2=min_area_um2,
-        max_area_um2=max_area_um2,
-        max_control_fraction=max_control_fraction,
-    )
+    areas = {"min_area_um2": min_area_um2, "max_area_um2": max_area_um2}
+    if is_intensities(table):
+        summary = mark_intensities(
+            table,
+            min_nuclear_signal=min_nuclear_signal,
+            min_total_intensity=min_total_intensity,
+            max_total_intensity=max_total_intensity,
+            **areas,
+        )
+    else:
+        summary = mark_quality(
+            table,
+            min_counts=min_counts,
+            max_counts=max_counts,
+            min_genes=min_genes,
+            max_control_fraction=max_control_fraction,
+            **areas,
+        )
     _note(
         table, "quality", {name: bound for name, bound in summary["thresholds"].items() if bound is not None}
     )
@@ -82,6 +100,7 @@ def analyse(
     method: Method = "none",
     batch_column: str = "batch",
     harmony: Mapping[str, Any] | None = None,
+    intensities: Mapping[str, Any] | None = None,
 ) -> None:
     """Bring batches together, cluster the cohort and list marker genes; see `cluster.cluster_cells`."""
     # Here, because it loads numba and scanpy, which the other steps do without.
@@ -100,9 +119,12 @@ def analyse(
         min_dist=min_dist,
         method=method,
         batch_column=batch_column,
+        intensities=intensities,
         **options,
         **(harmony or {}),
     )
+    if is_intensities(table) and intensities is not None:
+        _note(table, "intensities", {name: value for name, value in intensities.items() if value is not None})
     _note(table, "clustering", {**options, "leiden_resolution": leiden_resolution, "min_dist": min_dist})
     write_table(table, output)
     write_tsv(markers, markers_tsv)
@@ -127,12 +149,14 @@ def annotate(
     composition_tsv: Path | None = None,
     transform: Transform = "arcsine",
     adjust_for_batch: bool = True,
+    intensities: Mapping[str, Any] | None = None,
+    gating: Mapping[str, Any] | None = None,
 ) -> None:
     """Give cells a type where there is a reference, find which types (else clusters) lie together, compare samples.
 
     `uns['neighbourhood']` holds the same table as `neighbourhood_tsv`, and
     `uns['isthmus']['neighbourhood']['by']` names the column of obs that it is about: `cell_type`, or
-    `leiden` where there is no reference. `uns['composition']` holds the same table as `composition_tsv`,
+    `leiden` where there is neither a reference nor a marker table. `uns['composition']` holds the same table as `composition_tsv`,
     `uns['integration']` how well batches mix (see `mixing`).
     """
     table = read_table(input_h5ad)
@@ -153,7 +177,9 @@ def annotate(
             annotate_cells(table, profiles, where=str(reference), **limits)
             noted |= {"method": "likelihood", "reference_scale": reference_scale}
         _note(table, "annotation", noted)
-    by = "leiden" if reference is None else "cell_type"
+    if gating is not None and gating.get("gates") is not None:
+        _gate(table, intensities or {}, gating, seed)
+    by = "cell_type" if "cell_type" in table.obs else "leiden"
     neighbourhood = enrich_neighbourhoods(
         table.obs[by],
         np.asarray(table.obsm["spatial"], dtype=np.float64),
@@ -204,6 +230,24 @@ def _measure_mixing(table: AnnData, by: str, seed: int) -> pd.DataFrame:
         table.obs[by].astype(str).to_numpy(dtype=str) if by == "cell_type" else None,
         seed=seed,
     )
+
+
+def _gate(table: AnnData, intensities: Mapping[str, Any], gating: Mapping[str, Any], seed: int) -> None:
+    """Cell types by a marker table; see `gating.gate_cells`."""
+    from isthmus.analyse.gating import gate_cells
+
+    path = gating["gates"]
+    gate_cells(
+        table,
+        read_gates(path),
+        transform=intensities.get("transform", "arcsinh"),
+        cofactor=intensities.get("cofactor"),
+        threshold=gating["threshold"],
+        min_confidence=gating["min_confidence"],
+        seed=seed,
+        where=f"analysis.gating.gates '{path}'",
+    )
+    _note(table, "gating", {**gating, "gates": path.name})
 
 
 def _images(obs: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:

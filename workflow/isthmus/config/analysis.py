@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from isthmus.config.options import FilePath, Section, option
+from isthmus.config.proteins import GatingOptions, IntensityOptions
 
 
 class QualityOptions(Section):
@@ -22,6 +23,17 @@ class QualityOptions(Section):
     max_control_fraction: float = option(
         0.05, "Largest share of negative controls among a cell's transcripts.", ge=0, le=1
     )
+    min_nuclear_signal: float | None = option(
+        None,
+        "Protein assays with a panel: least mean of the nuclear channels above their background, added up, in the"
+        " nucleus; null for no limit.",
+    )
+    min_total_intensity: float | None = option(
+        None, "Protein assays: least sum of a cell's marker intensities; null for no limit.", ge=0
+    )
+    max_total_intensity: float | None = option(
+        None, "Protein assays: largest sum of a cell's marker intensities; null for no limit.", gt=0
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> QualityOptions:
@@ -30,6 +42,9 @@ class QualityOptions(Section):
         least, most = self.min_area_um2, self.max_area_um2
         if least is not None and most is not None and most < least:
             raise ValueError(f"max_area_um2 ({most}) is below min_area_um2 ({least})")
+        low, high = self.min_total_intensity, self.max_total_intensity
+        if low is not None and high is not None and high < low:
+            raise ValueError(f"max_total_intensity ({high}) is below min_total_intensity ({low})")
         return self
 
 
@@ -137,6 +152,10 @@ class AnalysisOptions(Section):
     quality: QualityOptions = option(QualityOptions(), "Which cells pass quality control.")
     clustering: ClusteringOptions = option(ClusteringOptions(), "Components, neighbours, clusters and UMAP.")
     integration: IntegrationOptions = option(IntegrationOptions(), "How samples are brought together.")
+    intensities: IntensityOptions = option(
+        IntensityOptions(), "How intensities of proteins are made comparable."
+    )
+    gating: GatingOptions = option(GatingOptions(), "Cell types by rules on markers.")
     annotation: AnnotationOptions = option(AnnotationOptions(), "How cells get a type.")
     neighbourhood: NeighbourhoodOptions = option(NeighbourhoodOptions(), "Which types lie beside which.")
     composition: CompositionOptions = option(CompositionOptions(), "How conditions are compared.")

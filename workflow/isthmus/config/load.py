@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from isthmus.config.faults import faults_of
 from isthmus.config.models import Settings
+from isthmus.config.panel import read_panel
 from isthmus.config.paths import absolute
 from isthmus.config.schema import Schema, properties, resolve, settings_schema
 from isthmus.config.yaml_text import parse_yaml, read_mapping
@@ -75,7 +76,30 @@ def load_settings(
     except ValidationError as error:
         faults = faults_of(error, merged, lambda key: _where(layers, key))
     raise_all(faults + _missing_inputs(merged, layers))
-    return settings.model_copy(update={"results": settings.results or cwd / "results" / settings.use_case})
+    settings = settings.model_copy(
+        update={"results": settings.results or cwd / "results" / settings.use_case}
+    )
+    return filled_by_panel(settings)
+
+
+def filled_by_panel(settings: Settings) -> Settings:
+    """Settings in which the panel has filled in the channels that no option names."""
+    if settings.image.panel is None:
+        return settings
+    panel = read_panel(settings.image.panel, where=f"image.panel '{settings.image.panel}'")
+    update: dict[str, Any] = {}
+    segmentation = settings.segmentation
+    method = getattr(segmentation, segmentation.method, None)
+    if method is not None and panel.nuclear_channel and getattr(method, "channel", "") is None:
+        method = method.model_copy(update={"channel": panel.nuclear_channel})
+        update["segmentation"] = segmentation.model_copy(update={segmentation.method: method})
+    if settings.cells.guide.channel is None and panel.guide is not None:
+        channel, kind = panel.guide
+        guide = settings.cells.guide.model_copy(update={"channel": channel, "kind": kind})
+        update["cells"] = settings.cells.model_copy(update={"guide": guide})
+    if settings.quantification.channels is None:
+        update["quantification"] = settings.quantification.model_copy(update={"channels": panel.measured})
+    return settings.model_copy(update=update)
 
 
 def parse_override(text: str) -> Tree:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Strict, field_validator
+from pydantic import Strict, field_validator, model_validator
 
 from isthmus.config.analysis import (
     AnalysisOptions,
@@ -95,6 +95,28 @@ class ImageOptions(Section):
             raise ValueError("planes are numbered from 0; or give auto, all, max or mean")
         return value
 
+    panel: FilePath | None = option(
+        None,
+        "Panel of the channels (CSV or TSV: columns `channel`, `marker` and `role`, which is one of nuclear, membrane,"
+        " cytoplasm, lineage, state, ignore); null for none. It names channels, finds nuclei in the sum of the nuclear"
+        " ones and lets membranes guide growth, where no other options say so.",
+    )
+    steps_per_unit: float | None = option(
+        None,
+        "Steps in which one unit of a floating-point image is stored, as whole numbers; intensities in tables are in"
+        " the image's units again. Values that do not fit are an error. Null takes 100 for imaging mass cytometry"
+        " (counts to a hundredth).",
+        gt=0,
+    )
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> ImageOptions:
+        if self.intensity_range is not None and self.steps_per_unit is not None:
+            raise ValueError(
+                "intensity_range and steps_per_unit both say how pixels are stored; keep one of them"
+            )
+        return self
+
     @field_validator("region_um")
     @classmethod
     def _has_area(
@@ -155,6 +177,11 @@ class QuantificationOptions(Section):
     """What is measured in every cell."""
 
     channels: Texts | None = option(None, "Channels whose intensities are measured; null for all.")
+    compartment: Literal["cell", "nucleus", "cytoplasm"] = option(
+        "cell",
+        "Where the mean intensities lie that are the values (`X`) of protein assays; those of all compartments are in"
+        " the table's `intensity` anyway.",
+    )
     percentiles: Annotated[tuple[float, ...], Strict(False)] = option(
         (50.0,),
         "Percentiles (0 to 100) of the intensities in every compartment; 50 is the median. An empty list for none.",

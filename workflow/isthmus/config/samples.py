@@ -92,8 +92,8 @@ class Sample(Section):
 
     `affine` holds a, b, c, d, e, f of x_um = a column + b row + c, y_um = d column + e row + f. `extra` holds
     the columns that Isthmus gives no meaning to; `where` names the row in errors. `segmentation` is a method that this
-    sample has instead of the configuration's. `z` and `columns` are what the configuration tells readers
-    (`image.z`, `quantification.columns`).
+    sample has instead of the configuration's. `z`, `columns`, `panel` and `steps_per_unit` are what the configuration
+    tells readers (`image.z`, `quantification.columns`, `image.panel`, `image.steps_per_unit`).
     """
 
     sample: str
@@ -117,6 +117,8 @@ class Sample(Section):
     where: str = ""
     z: str | int = "auto"
     columns: dict[str, str] = Field(default_factory=dict)
+    panel: FilePath | None = None
+    steps_per_unit: float | None = None
 
 
 def read_samples(path: Path, *, name: str | None = None) -> tuple[Sample, ...]:

@@ -41,7 +41,7 @@ class ImageDescription:
     """An image as its files describe it; None where they say nothing.
 
     shape is (c, z, y, x). pixel_size_um is (y, x). origin_um is (x, y), the outer corner of the upper left
-    pixel. inside names the image in a file that holds several.
+    pixel. inside names the image in a file that holds several; steps_per_unit is as in `ImageHeader`.
     """
 
     shape: tuple[int, int, int, int]
@@ -54,6 +54,7 @@ class ImageDescription:
     files: tuple[Path, ...]
     format: str
     inside: str = ""
+    steps_per_unit: float = 1.0
 
     def part(self, affine: Affine, z_step_um: float | None = None) -> ImagePart:
         """The image with its place in the sample's micrometres; ValueError for a volume of unknown z step."""
@@ -68,6 +69,7 @@ class ImageDescription:
             channels=self.channels,
             affine=affine,
             z_step_um=step,
+            steps_per_unit=self.steps_per_unit,
         )
         return ImagePart(header=header, open=self.open, files=self.files, inside=self.inside)
 

@@ -32,7 +32,8 @@ class PixelSource(Protocol):
 class ImageHeader:
     """What is known of an image without reading its pixels.
 
-    shape is (c, z, y, x), z = 1 for a plane; z_step_um is 1.0 where there is one plane only.
+    shape is (c, z, y, x), z = 1 for a plane; z_step_um is 1.0 where there is one plane only. steps_per_unit is how many
+    steps of its whole numbers make one unit of the files' pixels: 1 unless these are floating point.
     """
 
     shape: tuple[int, int, int, int]
@@ -40,6 +41,7 @@ class ImageHeader:
     channels: tuple[str, ...]
     affine: Affine
     z_step_um: float = 1.0
+    steps_per_unit: float = 1.0
 
 
 @dataclass(frozen=True)

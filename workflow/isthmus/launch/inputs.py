@@ -60,10 +60,17 @@ def reference_digest(settings: Settings) -> str | None:
     return files_digest([options.reference, *sorted(beside), *types])
 
 
+def gates_digest(settings: Settings) -> str | None:
+    """Digest of the marker table that cell types are found by, if there is one."""
+    path = settings.analysis.gating.gates
+    return files_digest([path]) if path else None
+
+
 def _told(settings: Settings, sample: Sample) -> Sample:
     """The row, with what the configuration tells readers."""
     columns = settings.quantification.columns.model_dump(exclude_none=True)
-    told = {"z": settings.image.z, "columns": columns}
+    image = settings.image
+    told = {"z": image.z, "columns": columns, "panel": image.panel, "steps_per_unit": image.steps_per_unit}
     return sample.model_copy(update=told)
 
 
@@ -87,6 +94,8 @@ def _settled(settings: Settings, own: Mapping[str, Mapping[str, Any]]) -> Settin
 
 def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleInput:
     inputs = {"image": _image_digest(parts.image)}
+    if settings.image.panel is not None:
+        inputs["panel"] = files_digest([settings.image.panel])
     if parts.points is not None:
         inputs["transcripts"] = files_digest(parts.points.files)
     if parts.labels is not None:
@@ -122,7 +131,8 @@ def _check_values(settings: Settings, image: ImagePart, sample: Sample) -> None:
         raise UserError(
             where=f"{sample.where}, image '{sample.image}'",
             found=f"the pixels are of type {dtype.name}",
-            do="give image.intensity_range, the values that become 0 and 65535, or save whole numbers",
+            do="give image.steps_per_unit (100 keeps counts to a hundredth) or image.intensity_range (the values that"
+            " become 0 and 65535), or save whole numbers",
         )
 
 

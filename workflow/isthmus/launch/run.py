@@ -12,7 +12,7 @@ from isthmus.config.load import load_settings
 from isthmus.config.models import Settings
 from isthmus.errors import UserError
 from isthmus.launch.head import Head
-from isthmus.launch.inputs import gather_inputs, reference_digest
+from isthmus.launch.inputs import gates_digest, gather_inputs, reference_digest
 from isthmus.launch.sizes import this_machine
 from isthmus.plan.limits import longest_minutes, memory_to_ask, minutes_to_ask
 from isthmus.plan.machine import Machine
@@ -76,6 +76,7 @@ class Run:
             self.settings.model_dump(mode="json"),
             gather_inputs(self.settings),
             reference=reference_digest(self.settings),
+            gates=gates_digest(self.settings),
             machine=machine,
             previous=previous,
         )

@@ -51,9 +51,9 @@ def sample_digests(
     settings
         The configuration as JSON.
     inputs
-        Digest of the files of `image`, and of `transcripts` and `labels` where there are any.
+        Digest of the files of `image`, and of `transcripts`, `labels` and `panel` where there are any.
     geometry
-        Keys `window`, `affine`, `z_step_um`, `spacing_um`, `channels` and `block_px`.
+        Keys `window`, `affine`, `z_step_um`, `spacing_um`, `channels`, `steps_per_unit` and `block_px`.
     sheet
         The columns of the sample sheet that describe the sample in the tables.
     """
@@ -78,6 +78,7 @@ def sample_digests(
         inputs["image"],
         geometry["window"],
         geometry["channels"],
+        geometry["steps_per_unit"],
         *([values] if values else []),
     )
     sizes = (options, geometry["spacing_um"]) if options.get("measure_diameter") else None
@@ -99,11 +100,13 @@ def sample_digests(
     if "transcripts" in inputs:
         points = add("import_transcripts", inputs["transcripts"], geometry["window"], place, columns)
     controls = measured.pop("control_patterns")
+    compartment = measured.pop("compartment")
     quantify = add("quantify_pack", stitch, image, points, _cells_read(settings["cells"]), measured)
     add("build_pyramid", quantify, place)
     add("build_outlines", quantify, place)
     add("certify_seams", quantify, settings["execution"]["certificate_windows"])
-    table = add("build_table", quantify, controls, place, dict(sheet), USE_CASES[settings["use_case"]].x)
+    holds = (USE_CASES[settings["use_case"]].x, compartment, inputs.get("panel"))
+    table = add("build_table", quantify, controls, place, dict(sheet), *holds)
     assessed = add("assess_quality", table, settings["analysis"]["quality"])
     if "image" in inputs:  # else there is nothing beside the counts
         add("join_modalities", assessed)
@@ -137,7 +140,7 @@ def cohort_digests(
     samples
         Digests of each sample's steps.
     inputs
-        Digest of the annotation's reference where there is one: key `reference`.
+        Digest of the annotation's reference, key `reference`, and of its marker table, key `gates`, where there is one.
     """
     analysis = settings["analysis"]
     made: dict[str, str] = {}
@@ -149,14 +152,19 @@ def cohort_digests(
     # As lists, because the samples' order is that of the cohort's rows.
     tables = [[name, digests["assess_quality"]] for name, digests in samples.items()]
     joined = add("integrate_cohort", tables)
-    analysed = add("analyse", joined, analysis["seed"], analysis["clustering"], _integration_read(analysis))
+    comparable = analysis["intensities"] if USE_CASES[settings["use_case"]].x == "intensities" else None
+    analysed = add(
+        "analyse", joined, analysis["seed"], analysis["clustering"], _integration_read(analysis), comparable
+    )
     files = ("reference", "reference_types")
     annotation = {k: v for k, v in analysis["annotation"].items() if k not in files}
+    gating = {k: v for k, v in analysis["gating"].items() if k != "gates"}
     annotated = add(
         "annotate",
         analysed,
         inputs.get("reference"),
         annotation,
+        (inputs.get("gates"), gating) if "gates" in inputs else None,
         analysis["neighbourhood"],
         analysis["composition"],
         analysis["seed"],

@@ -61,6 +61,7 @@ def make_plan(
     *,
     reference: str | None,
     machine: Machine,
+    gates: str | None = None,
     previous: RunPlan | None = None,
 ) -> RunPlan:
     """Plan a run.
@@ -73,6 +74,8 @@ def make_plan(
         By name.
     reference
         Digest of the annotation's reference, if there is one.
+    gates
+        Digest of its marker table, if there is one.
     machine
         What it will run on; it changes packs and predictions only.
     previous
@@ -85,7 +88,7 @@ def make_plan(
     cohort = cohort_digests(
         settings,
         samples={name: sample.digests for name, sample in planned.items()},
-        inputs={"reference": reference} if reference else {},
+        inputs={key: digest for key, digest in (("reference", reference), ("gates", gates)) if digest},
     )
     return RunPlan(
         isthmus=__version__,
@@ -121,6 +124,7 @@ def _plan_sample(
         channels=header.channels,
         affine=header.affine.numbers(),
         z_step_um=header.z_step_um,
+        steps_per_unit=header.steps_per_unit,
         window_start=window.start,
         window_stop=window.stop,
         grid=grid,
@@ -163,6 +167,7 @@ def _digests(
             "z_step_um": header.z_step_um,
             "spacing_um": (header.z_step_um, *header.affine.pixel_size_um),
             "channels": header.channels,
+            "steps_per_unit": header.steps_per_unit,
             "block_px": block_px,
         },
         sheet={key: sample.sheet.get(key) for key in _DESCRIBING},

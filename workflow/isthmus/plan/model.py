@@ -48,6 +48,7 @@ class SamplePlan(BaseModel):
     channels: tuple[str, ...]
     affine: tuple[float, float, float, float, float, float]
     z_step_um: float
+    steps_per_unit: float = 1.0
     window_start: Triple
     window_stop: Triple
     grid: Grid

@@ -10,6 +10,7 @@ from isthmus.errors import UserError
 from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.source import ImagePart, SampleParts
+from isthmus.image.steps import in_steps
 from isthmus.image.tiff import Pages
 from isthmus.readers.columns import accepted_names
 from isthmus.readers.place import place, required_image, z_step_um
@@ -22,6 +23,7 @@ def read_generic(sample: Sample) -> SampleParts:
     # Pages without names are planes where the sheet says how far apart they are.
     pages: Pages = "z" if sample.z_step_um else "c"
     image = open_image(required_image(sample), where=sample.where, fractions=True, pages=pages)
+    image = in_steps(image, sample.steps_per_unit, where=f"{sample.where}, image '{sample.image}'")
     part = image.part(place(sample, image), z_step_um(sample, image))
     notes = []
     said = image.pixel_size_um

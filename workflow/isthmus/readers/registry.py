@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from isthmus.config.panel import read_panel
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError, did_you_mean
+from isthmus.image.panel import with_panel
 from isthmus.image.source import SampleParts
 from isthmus.readers.generic import read_generic
 from isthmus.readers.merscope import is_merscope_folder, read_merscope
@@ -27,7 +30,16 @@ def read_sample(sample: Sample) -> SampleParts:
     if name not in READERS:
         do = did_you_mean(name, READERS)
         raise UserError(where=sample.where, found=f"reader '{name}' is not known in this version", do=do)
-    return with_planes(READERS[name](sample), sample)
+    return _through_panel(with_planes(READERS[name](sample), sample), sample)
+
+
+def _through_panel(parts: SampleParts, sample: Sample) -> SampleParts:
+    """The parts with channels named by the panel, where there is one."""
+    if sample.panel is None:
+        return parts
+    where = f"{sample.where}, image.panel '{sample.panel}'"
+    image = with_panel(parts.image, read_panel(sample.panel, where=where), where=where)
+    return replace(parts, image=image)
 
 
 def detect_reader(sample: Sample) -> str:

@@ -15,6 +15,7 @@ def analyse(job: Job) -> None:
         folder / "analysed.h5ad",
         folder / "markers.tsv",
         seed=options.seed,
+        intensities=options.intensities.model_dump(),
         **options.clustering.model_dump(),
         **options.integration.model_dump(),
     )

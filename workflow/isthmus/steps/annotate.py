@@ -17,6 +17,8 @@ def annotate(job: Job) -> None:
         pseudobulk_h5ad=job.paths.pseudobulk,
         composition_tsv=job.paths.composition,
         seed=options.seed,
+        intensities=options.intensities.model_dump(),
+        gating=options.gating.model_dump(),
         **options.annotation.model_dump(),
         **options.neighbourhood.model_dump(),
         **options.composition.model_dump(),

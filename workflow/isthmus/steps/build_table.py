@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from isthmus import __version__
+from isthmus.config.panel import read_panel
+from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError
 from isthmus.image.survey import ChannelSurvey
 from isthmus.plan.model import SamplePlan
@@ -69,6 +71,10 @@ def build_table(job: Job) -> None:
         completed=complete_cells(records, sums.ids, measures),
         measures=measures,
         backgrounds=_backgrounds(job, measured),
+        steps_per_unit=plan.steps_per_unit,
+        values=USE_CASES[settings.use_case].x,
+        compartment=settings.quantification.compartment,
+        roles=read_panel(settings.image.panel).role_of if settings.image.panel else {},
     )
     write_table(table, paths.raw_table)
     numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)

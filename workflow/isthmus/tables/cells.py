@@ -12,11 +12,13 @@ import pandas as pd
 from anndata import AnnData
 from scipy.sparse import csr_matrix
 
+from isthmus.config.use_cases import Values
 from isthmus.image.affine import Affine
 from isthmus.quantify.measure import Measures
 from isthmus.tables.complete import Completed
 from isthmus.tables.counts import CountTables
 from isthmus.tables.intensity import intensity_columns
+from isthmus.tables.markers import Compartment, describe_markers, marker_matrix
 from isthmus.tables.merge import CellSums
 from isthmus.tables.shape import centroid_um, ellipse, ellipsoid, shape_columns
 from isthmus.tables.texture import texture_columns
@@ -77,6 +79,10 @@ def make_table(
     completed: Completed | None = None,
     measures: Measures | None = None,
     backgrounds: Sequence[int] | None = None,
+    steps_per_unit: float = 1.0,
+    values: Values = "counts",
+    compartment: Compartment = "cell",
+    roles: Mapping[str, str] | None = None,
 ) -> AnnData:
     """Assemble the AnnData of one sample.
 
@@ -94,6 +100,13 @@ def make_table(
         Measures that do not add up, and which they are.
     backgrounds
         Background of each measured channel.
+    steps_per_unit
+        Steps of the stored whole numbers that make a unit of the image's pixels.
+    values
+        What X holds where there are no counts: `intensities` are means of the channels in the compartment, all else is
+        every measure of every channel.
+    compartment, roles
+        Of the intensities: where they lie, and the role of each channel in the panel.
     """
     obs = _describe(
         sums,
@@ -106,11 +119,21 @@ def make_table(
     )
     index = obs.index
     intensity = intensity_columns(
-        sums, channels, index, completed=completed, measures=measures, backgrounds=backgrounds
+        sums,
+        channels,
+        index,
+        completed=completed,
+        measures=measures,
+        backgrounds=backgrounds,
+        steps_per_unit=steps_per_unit,
     )
-    genes = counts.genes if counts else list(intensity.columns)
-    matrix = counts.counts if counts else csr_matrix(np.nan_to_num(intensity.to_numpy(np.float64)))
-    table = AnnData(X=matrix, obs=obs, var=pd.DataFrame(index=pd.Index(genes, dtype=object)))
+    if values == "intensities" and counts is None:
+        matrix, var = marker_matrix(intensity, channels, compartment), describe_markers(channels, roles or {})
+    else:
+        genes = counts.genes if counts else list(intensity.columns)
+        matrix = counts.counts if counts else csr_matrix(np.nan_to_num(intensity.to_numpy(np.float64)))
+        var = pd.DataFrame(index=pd.Index(genes, dtype=object))
+    table = AnnData(X=matrix, obs=obs, var=var)
     table.obsm["spatial"] = centroid_um(sums.shape.sum(axis=1), affine, z_step_um, is_volume=is_volume)
     table.obsm["intensity"] = intensity
     table.obsm["shape"] = shape_columns(

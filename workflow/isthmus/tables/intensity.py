@@ -25,10 +25,12 @@ def intensity_columns(
     completed: Completed | None = None,
     measures: Measures | None = None,
     backgrounds: Sequence[int] | None = None,
+    steps_per_unit: float = 1.0,
 ) -> pd.DataFrame:
     """Columns `<channel>_<measure>_<compartment>`.
 
-    Measures are mean, std (population), min, max and sum in the image's units; `integrated`, the sum less the channel's
+    Measures are mean, std (population), min, max and sum in the image's units, of which each is so many steps of the
+    stored whole numbers; `integrated`, the sum less the channel's
     background in every pixel, where backgrounds are given; median and p<percentile> where values were looked at.
     Compartments are nucleus, cytoplasm and cell. A compartment without pixels has sum and integrated 0 and no other
     measure.
@@ -51,7 +53,8 @@ def intensity_columns(
             if completed is not None and completed.ranks is not None and measures is not None:
                 values |= _percentiles(counts[at], completed.ranks[:, place, at], measures)
             columns |= {f"{channel}_{measure}_{part}": column for measure, column in values.items()}
-    return pd.DataFrame(columns, index=index)
+    frame = pd.DataFrame(columns, index=index)
+    return frame if steps_per_unit == 1 else frame / steps_per_unit
 
 
 def _both(extremes: Int64) -> Int64:
