@@ -169,4 +169,4 @@ def test_pseudobulk_of_intensities_is_their_mean():
     table.obs["kind"] = ["x", "x"]
     made = add_up_cells(table, "kind")
     assert made.X.toarray().tolist() == [[2.0, 3.5]]
-    assert made.uns["isthmus"]["x"] == "means of X"
+    assert made.uns["isthmus"]["x"] == "means of intensities"

@@ -16,7 +16,8 @@ def add_up_cells(table: AnnData, by: str) -> AnnData:
     Parameters
     ----------
     table
-        Cells x genes; layers['counts'] integers. Where a table has no counts (intensities), the mean of layers['intensities'], else X.
+        Cells x genes; layers['counts'] integers. Where a table has no counts, the mean of layers['intensities'] or,
+        without it, of X.
     by
         Column of obs that holds the types.
 

@@ -156,8 +156,8 @@ def annotate(
 
     `uns['neighbourhood']` holds the same table as `neighbourhood_tsv`, and
     `uns['isthmus']['neighbourhood']['by']` names the column of obs that it is about: `cell_type`, or
-    `leiden` where there is neither a reference nor a marker table. `uns['composition']` holds the same table as `composition_tsv`,
-    `uns['integration']` how well batches mix (see `mixing`).
+    `leiden` where there is neither a reference nor a marker table. `uns['composition']` holds the same table as
+    `composition_tsv`, `uns['integration']` how well batches mix (see `mixing`).
     """
     table = read_table(input_h5ad)
     if reference is not None:
