@@ -11,7 +11,7 @@ from isthmus.image.source import ImageHeader
 from isthmus.launch.sizes import borders_of
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import SampleInput, make_plan
-from isthmus.plan.model import RunPlan
+from isthmus.plan.model import ImagePlan, RunPlan
 
 LUMI = Machine(
     name="LUMI-C",
@@ -40,8 +40,21 @@ def _input(
         inputs=dict.fromkeys(inputs, "digest"),
         reader="generic",
         n_transcripts=100_000_000 if "transcripts" in inputs else None,
-        n_images=n_images,
+        images=_wells(shape, um, n_images) if n_images > 1 else (),
+        layout="plate" if n_images > 1 else "image",
     )
+
+
+def _wells(shape: tuple[int, int, int, int], um: float, n: int) -> tuple[ImagePlan, ...]:
+    """Nine fields in each well of a plate of 24 columns."""
+    made = []
+    for number in range(n):
+        well, field = divmod(number, 9)
+        row, column = "ABCDEFGHIJKLMNOP"[well // 24], well % 24 + 1
+        path = f"{row}/{column}/{field}"
+        affine = Affine.from_size(um).numbers()
+        made.append(ImagePlan(path=path, name=f"{row}{column}-{field}", shape=shape[1:], affine=affine))
+    return tuple(made)
 
 
 SLIDE = _input((4, 1, 100_000, 100_000), 0.2125, inputs=("image", "transcripts"))

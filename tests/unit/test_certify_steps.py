@@ -57,8 +57,8 @@ def test_imported_labels_know_no_smallest_nucleus(
 
 def certificate_of(job: Job, monkeypatch: pytest.MonkeyPatch, found: Found) -> dict[str, Any]:
     """seams.json of a job that found this."""
-    work = SimpleNamespace(quantify=SimpleNamespace(cells=None), segment=None)
-    monkeypatch.setattr(step, "uncut_job", lambda job: work)
+    work = SimpleNamespace(quantify=SimpleNamespace(cells=None, grid=GRID), segment=None)
+    monkeypatch.setattr(step, "uncut_job", lambda job, image: work)
     monkeypatch.setattr(step, "BlockRecords", lambda job: [])
     monkeypatch.setattr(step, "choose_windows", lambda grid, **options: [])
     monkeypatch.setattr(step, "compare_windows", lambda work, windows: found)

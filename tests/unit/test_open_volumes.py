@@ -21,7 +21,7 @@ from isthmus.image.open import open_image
 from isthmus.image.slices import natural_key
 from isthmus.image.source import Window
 from isthmus.readers.registry import read_sample
-from isthmus.steps.import_image import rescaled
+from isthmus.steps.imported_pixels import rescaled
 
 RNG = np.random.default_rng(0)
 PLANTSEG = Path(__file__).parents[2].resolve().parent / "shared/data/plantseg_nuclei3d/1136_mini.h5"

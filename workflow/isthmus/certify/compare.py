@@ -85,6 +85,6 @@ def _identities(job: UncutJob, ids: Int64) -> Int64:
     present, where = np.unique(ids, return_inverse=True)
     made = np.full(present.size, _UNKNOWN, dtype=np.int64)
     known = (present > 0) & (present <= roots.size)
-    made[known] = roots[present[known] - 1] + 1
+    made[known] = roots[present[known] - 1] - job.first_pixel + 1
     made[present == 0] = 0
     return made[where].reshape(ids.shape)

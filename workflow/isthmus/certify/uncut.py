@@ -49,11 +49,14 @@ class UncutJob:
 
     min_area_px
         Nuclei with fewer pixels are dropped; does not hold for imported labels.
+    first_pixel
+        Where the pixels of this image begin among those of all images of the sample, by which roots are counted.
     """
 
     segment: SegmentJob | ImportJob
     quantify: QuantifyJob
     min_area_px: int
+    first_pixel: int = 0
 
     @property
     def shape(self) -> Triple:

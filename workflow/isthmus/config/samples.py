@@ -15,7 +15,7 @@ from isthmus.config.paths import absolute
 from isthmus.config.sheet import Row, Sheet, read_sheet
 from isthmus.errors import UserError, did_you_mean, raise_all
 
-READERS = ("generic", "merscope", "ome_tiff", "ome_zarr", "xenium")
+READERS = ("generic", "images", "merscope", "ome_tiff", "ome_zarr", "xenium")
 """Readers that a row may name."""
 
 RESERVED = (

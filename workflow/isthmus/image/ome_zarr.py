@@ -64,13 +64,20 @@ class Level:
         index = self._index(region, channel)
         write_slices(self.array, index, pixels.reshape([axis.stop - axis.start for axis in index]))
 
+    def write_channels(self, region: Region, pixels: npt.NDArray[np.generic]) -> None:
+        """Write all channels (c, z, y, x) of a region that is whole shards."""
+        index = (slice(0, len(pixels)), *self._index(region, 0)[1:])
+        for channel in range(len(pixels)):
+            self.shard_file(region, channel).unlink(missing_ok=True)
+        write_slices(self.array, index, pixels.reshape([axis.stop - axis.start for axis in index]))
+
     def shard_file(self, region: Region, channel: int = 0) -> Path:
         """The stored object that holds the shard which begins where the region begins."""
         shards = self.array.shards or self.array.chunks
         start = [a.start for a in region.slices[0 if self.is_volume else 1 :]]
         place = [s // n for s, n in zip(start, shards[-len(start) :], strict=True)]
         if self.has_channels:
-            place.insert(0, channel)
+            place.insert(0, channel // shards[0])
         return self._folder / "c" / Path(*(str(p) for p in place))
 
     @property
@@ -99,6 +106,7 @@ def create_level(
     chunk: Triple,
     shard: Triple,
     n_channels: int | None = None,
+    together: int = 1,
     stays: bool = True,
 ) -> Level:
     """Create an empty array.
@@ -111,6 +119,8 @@ def create_level(
         (z, y, x); z = 1 makes a plane without a z axis. A shard holds whole chunks.
     n_channels
         None for a label image.
+    together
+        Channels that a shard holds.
     stays
         Whether it is a result; labels that are not are coded faster and three times as large.
     """
@@ -119,7 +129,7 @@ def create_level(
     axes = ("z", "y", "x")[first:]
     sizes, chunks, shards = shape[first:], chunk[first:], shard[first:]
     if n_channels is not None:
-        axes, sizes, chunks, shards = ("c", *axes), (n_channels, *sizes), (1, *chunks), (1, *shards)
+        axes, sizes, chunks, shards = ("c", *axes), (n_channels, *sizes), (1, *chunks), (together, *shards)
     with zarr.config.set(CODECS):
         array = zarr.create_array(
             path,

@@ -69,5 +69,5 @@ def _check_no_slices(folder: Path, where: str) -> None:
         raise UserError(
             where=where,
             found=f"this is a folder of {n_slices} TIFF files",
-            do="if they are the slices of a volume, fill column z_step_um",
+            do="if they are the slices of a volume, fill column z_step_um; if each is an image, name reader images",
         )

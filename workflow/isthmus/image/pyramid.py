@@ -13,14 +13,17 @@ from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.image.ome_zarr import Level
 
 COARSEST_PX = 512
+COARSEST_OF_MANY_PX = 2560
+"""Of an image among many, such as a field of a well: what a camera takes at once is shown at once, without levels."""
 
 How = Literal["mean", "nearest"]
 
 
-def level_factors(shape: Triple) -> list[Triple]:
-    """Level-0 pixels (z, y, x) that a pixel of each level covers; the coarsest level fits COARSEST_PX a side."""
+def level_factors(shape: Triple, coarsest_px: int | None = None) -> list[Triple]:
+    """Level-0 pixels (z, y, x) that a pixel of each level covers; the coarsest level fits coarsest_px a side."""
+    most = COARSEST_PX if coarsest_px is None else coarsest_px
     factors = [(1, 1, 1)]
-    while max(-(-n // factors[-1][1]) for n in shape[1:]) > COARSEST_PX:
+    while max(-(-n // factors[-1][1]) for n in shape[1:]) > most:
         last = factors[-1][1]
         factors.append((1, last * 2, last * 2))
     return factors

@@ -5,7 +5,7 @@ All coordinate conventions end in the readers; what comes after sees only these 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -57,6 +57,31 @@ class ImagePart:
     files: tuple[Path, ...]
     inside: str = ""
     made: str = ""
+
+
+Layout = Literal["image", "series", "plate"]
+"""How a sample's images lie in its store: one image, images one beside the other, or wells with fields."""
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """One of the images of a sample: a field of a well, a region, a plane, a time point.
+
+    path
+        Where it will lie in the sample's store, unique in the sample: `B/2/0` for field 0 of well B2 of a plate, else
+        one name of letters, digits, `_`, `-` and `.`.
+    name
+        What people call it, unique in the sample; goes to column `image` of the table.
+    part
+        Its pixels. All images of a sample have the channels and the pixel size of the first, and are planes.
+    columns
+        What else of it goes to columns of the table, such as `well` and `field`; the same columns for all images.
+    """
+
+    path: str
+    name: str
+    part: ImagePart
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 POINT_COLUMNS = {
@@ -130,7 +155,8 @@ class SampleParts:
     labels_show says what either shows. planes_are says what several planes of the image are: a volume, or sections of
     one layer of cells, which are projected unless the user asks for more.
     reader names it with its version ('xenium 2.0'); tested_on_real_files is False for a layout that no real file
-    has tested; notes are lines for the report.
+    has tested; notes are lines for the report. A sample of many images lists them in `images`, and `layout` says how
+    they are stored; `image` is then the largest of them, with the files of all.
     """
 
     reader: str
@@ -143,3 +169,5 @@ class SampleParts:
     n_vendor_cells: int | None = None
     tested_on_real_files: bool = True
     notes: tuple[str, ...] = field(default=())
+    images: tuple[NamedImage, ...] = ()
+    layout: Layout = "image"

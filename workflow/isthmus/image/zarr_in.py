@@ -10,6 +10,7 @@ version of the specification says which is meant; the two differ by half a pixel
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,20 @@ def describe_zarr(path: Path, *, level: int, where: str, fractions: bool = False
     if "multiscales" not in ome and "bioformats2raw.layout" in ome and (path / "0").is_dir():
         return describe_zarr(path / "0", level=level, where=where, fractions=fractions)
     return _describe(path, group, ome, level, where, fractions)
+
+
+def ome_attributes(path: Path) -> dict[str, Any] | None:
+    """The OME metadata of a Zarr group, of version 0.4 or 0.5; None where there is no group."""
+    for name in ("zarr.json", ".zattrs"):
+        try:
+            attributes = json.loads((path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if name == "zarr.json":
+            attributes = attributes.get("attributes", {})
+        ome = attributes.get("ome")
+        return dict(ome) if isinstance(ome, Mapping) else dict(attributes)
+    return None
 
 
 def _describe(

@@ -12,10 +12,12 @@ from isthmus.config.models import Settings
 from isthmus.config.samples import Sample, read_samples
 from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError, UserErrors, raise_all
-from isthmus.image.source import ImagePart, SampleParts
+from isthmus.image.source import ImagePart, NamedImage, SampleParts
+from isthmus.launch.many_images import check_images
 from isthmus.launch.sizes import borders_of, count_transcripts
 from isthmus.plan.identity import digest_of, files_digest
 from isthmus.plan.make import SampleInput
+from isthmus.plan.model import ImagePlan
 from isthmus.readers.registry import read_sample
 from isthmus.segment.methods import channel_index
 from isthmus.steps.quantify_pack import guide_channel, measured_channels
@@ -36,6 +38,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
             settled = _settled(settings, own)
             _check_spacing(parts.image, sample)
             _check_values(settings, parts.image, sample)
+            check_images(parts, sample, settled)
             _check_channels(settled, parts.image, sample)
             _check_labels(settled, parts, sample)
             _check_inputs(settings, parts, sample)
@@ -115,6 +118,19 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         n_vendor_cells=parts.n_vendor_cells,
         borders=borders_of(settings, parts.image.header),
         n_transcripts=count_transcripts(parts.points) if parts.points is not None else None,
+        images=tuple(_describe_image(image) for image in parts.images),
+        layout=parts.layout,
+    )
+
+
+def _describe_image(image: NamedImage) -> ImagePlan:
+    header = image.part.header
+    return ImagePlan(
+        path=image.path,
+        name=image.name,
+        shape=header.shape[1:],
+        affine=header.affine.numbers(),
+        columns=dict(image.columns),
     )
 
 

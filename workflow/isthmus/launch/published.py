@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from isthmus.launch.jobs import JobState, State, job_states, published_jobs
@@ -21,7 +22,7 @@ def note_published(plan: RunPlan, paths: RunPaths) -> None:
     """Write size and CRC-32 of what every job that is done has left outside `work/`."""
     before = published_jobs(paths)
     jobs = {
-        job.name: _entry(paths, job, before.get(job.name, {}))
+        job.name: _entry(plan, paths, job, before.get(job.name, {}))
         for job in job_states(plan, paths)
         if job.state is State.DONE
     }
@@ -61,18 +62,24 @@ def forget(paths: RunPaths, sample: str) -> None:
     _write(paths, {name: job for name, job in published_jobs(paths).items() if job["sample"] != sample})
 
 
-def _entry(paths: RunPaths, job: JobState, before: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(plan: RunPlan, paths: RunPaths, job: JobState, before: Mapping[str, Any]) -> dict[str, Any]:
     """What is noted of one job: as before, unless it has run since."""
     time, digest = job.note.get("time"), job.note["digest"]
     same = before.get("time") == time and before.get("digest") == digest
     files, noted = before.get("files", {}), before.get("time")
     if job.note["status"] != "removed" and not same:
         with suppress(OSError, ValueError):  # harmed meanwhile: the next run sees to it
-            files, noted = dict(_files(paths, job)), time
+            files, noted = dict(_files(plan, paths, job)), time
     return {"rule": job.rule, "sample": job.sample, "time": noted, "digest": digest, "files": files}
 
 
-def _files(paths: RunPaths, job: JobState) -> Iterator[tuple[str, list[int]]]:
+def _label_heads(plan: RunPlan, paths: RunPaths, sample: str) -> Iterator[Path]:
+    """Metadata of the arrays of all label images."""
+    for path in plan.sample(sample).image_paths:
+        yield from paths.sample(sample).labels_at(path).glob("*/*/zarr.json")
+
+
+def _files(plan: RunPlan, paths: RunPaths, job: JobState) -> Iterator[tuple[str, list[int]]]:
     """(path, [size, CRC-32]): what the job's record names, its outputs, and the heads of the label arrays."""
     outputs = [paths.root / path for path in job.note.get("outputs", {})]
     for output in outputs:
@@ -81,7 +88,7 @@ def _files(paths: RunPaths, job: JobState) -> Iterator[tuple[str, list[int]]]:
             yield from ((path, record) for path, record in shards.items() if not path.startswith("work/"))
     published = [output for output in outputs if not output.is_relative_to(paths.work)]
     if job.rule == "build_pyramid":
-        published += paths.sample(job.sample).labels.glob("*/*/zarr.json")
+        published += _label_heads(plan, paths, job.sample)
     yield from as_record(WrittenFile.of(paths.root, file) for file in published).items()
 
 

@@ -116,7 +116,7 @@ def blocks_without_entry(plan: RunPlan, paths: RunPaths, rule: str, sample: str)
     """Blocks of a sample for which the journal of a rule that runs in packs has no whole entry and record."""
     journal = Journal(paths.sample(sample).journal(rule), paths.root)
     found = journal.finished(plan.digest(rule, sample), look_at_files=False)
-    return set(range(plan.sample(sample).grid.n_blocks)) - set(found)
+    return set(range(plan.sample(sample).n_blocks)) - set(found)
 
 
 def _find(plan: RunPlan, paths: RunPaths) -> Iterator[Damage]:

@@ -22,6 +22,10 @@ _MOST_BLOCK_PIXELS = 1 << 28
 """Indices within a block and its margin are 32 bits wide; this leaves room for a margin of seven times as many."""
 
 
+_MOST_SHARED_PIXELS = 1 << 26
+"""Pixels of all channels of an image that are stored as one file: a job holds them at once."""
+
+
 def default_piece_px(shape: Triple, n_images: int = 1) -> Triple:
     """Blocks of labels and shards of images (z, y, x) for images of this shape.
 
@@ -35,6 +39,12 @@ def default_piece_px(shape: Triple, n_images: int = 1) -> Triple:
         if n_images * Grid(shape, piece).n_blocks <= _MOST_PIECES:
             return piece
     return (1, _EDGES_PX[-1], _EDGES_PX[-1])
+
+
+def channels_of_shard(shape: Triple, piece_px: Triple, n_channels: int) -> int:
+    """Channels that share a stored file in an image (z, y, x) among many: all, where it is one small piece."""
+    one_piece = Grid(shape, piece_px).n_blocks == 1
+    return n_channels if one_piece and prod(shape) * n_channels <= _MOST_SHARED_PIXELS else 1
 
 
 def block_shape(block_px: int | Sequence[int] | None, shape: Triple, n_images: int = 1) -> Triple:

@@ -12,11 +12,11 @@ import numpy as np
 from isthmus import __version__
 from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.errors import UserError
-from isthmus.image.source import ImageHeader
+from isthmus.image.source import ImageHeader, Layout
 from isthmus.plan.digests import cohort_digests, sample_digests
 from isthmus.plan.layout import block_shape, check_block
 from isthmus.plan.machine import Machine
-from isthmus.plan.model import RunPlan, SamplePlan, with_own
+from isthmus.plan.model import ImagePlan, RunPlan, SamplePlan, with_own
 from isthmus.plan.predict import default_packs, predict
 from isthmus.plan.size import Size, expected_instances
 
@@ -37,8 +37,8 @@ class SampleInput:
     """What the head knows of a sample from its row and its files' headers.
 
     sheet is the row as JSON, inputs the digest of each kind of files (`image`, `transcripts`, `labels`). n_transcripts
-    is the number of rows, as far as it can be told without reading them; n_images how many images of this header the
-    sample has; own the options, by section, in which it differs from the configuration.
+    is the number of rows, as far as it can be told without reading them. A sample of many images lists them; header is
+    then that of the largest. own are the options, by section, in which it differs from the configuration.
     """
 
     sheet: Mapping[str, Any]
@@ -51,8 +51,14 @@ class SampleInput:
     n_vendor_cells: int | None = None
     borders: Borders = Borders()
     n_transcripts: int | None = None
-    n_images: int = 1
     own: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    images: tuple[ImagePlan, ...] = ()
+    layout: Layout = "image"
+
+    @property
+    def n_images(self) -> int:
+        """Images of the sample."""
+        return len(self.images) or 1
 
 
 def make_plan(
@@ -104,7 +110,7 @@ def _plan_sample(
     settings: Mapping[str, Any], sample: SampleInput, machine: Machine, previous: SamplePlan | None
 ) -> SamplePlan:
     header, settings = sample.header, with_own(settings, sample.own)
-    window = window_of(header, settings["image"]["region_um"], where=sample.where)
+    window = window_of(header, _region_um(settings, sample), where=sample.where)
     block_px = block_shape(settings["execution"]["block_px"], window.shape, sample.n_images)
     digests = _digests(settings, sample, window, block_px)
     if settings["execution"]["block_px"] is None and _same("import_image", digests, previous):
@@ -130,6 +136,8 @@ def _plan_sample(
         grid=grid,
         packs=1,
         n_images=sample.n_images,
+        images=sample.images,
+        layout=sample.layout,
         halo_px=sample.borders.halo_px,
         bin_px=sample.borders.bin_px,
         growth_px=sample.borders.growth_px,
@@ -149,6 +157,18 @@ def _plan_sample(
     return plan.model_copy(update={"packs": min(packs, plan.n_blocks)})
 
 
+def _region_um(settings: Mapping[str, Any], sample: SampleInput) -> list[float] | None:
+    """The part of the image that is asked for; a sample of many images has no such part."""
+    region: list[float] | None = settings["image"]["region_um"]
+    if region is not None and sample.images:
+        raise UserError(
+            where="image.region_um",
+            found=f"{sample.where} has {len(sample.images)} images, and a window lies in one",
+            do="leave it out; to try parameters out, make a folder with a few of the images",
+        )
+    return region
+
+
 def _same(step: str, digests: Mapping[str, str], previous: SamplePlan | None) -> bool:
     """Whether there was a plan in which this step was to make the same."""
     return previous is not None and previous.digests[step] == digests[step]
@@ -158,19 +178,26 @@ def _digests(
     settings: Mapping[str, Any], sample: SampleInput, window: Region, block_px: Triple
 ) -> dict[str, str]:
     header = sample.header
+    used: Any = [window.start, window.stop]
+    place: Any = header.affine.numbers()
+    sheet = {key: sample.sheet.get(key) for key in _DESCRIBING}
+    if sample.images:
+        used = [[image.path, image.shape] for image in sample.images]
+        place = [image.affine for image in sample.images]
+        sheet["images"] = [[image.name, image.columns] for image in sample.images]
     return sample_digests(
         settings,
         inputs=sample.inputs,
         geometry={
-            "window": [window.start, window.stop],
-            "affine": header.affine.numbers(),
+            "window": used,
+            "affine": place,
             "z_step_um": header.z_step_um,
             "spacing_um": (header.z_step_um, *header.affine.pixel_size_um),
             "channels": header.channels,
             "steps_per_unit": header.steps_per_unit,
             "block_px": block_px,
         },
-        sheet={key: sample.sheet.get(key) for key in _DESCRIBING},
+        sheet=sheet,
     )
 
 

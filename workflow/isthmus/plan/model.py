@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from isthmus.blocks.grid import Grid, Region, Triple, pack_blocks
+from isthmus.blocks.stack import Stack
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
+from isthmus.image.pyramid import COARSEST_OF_MANY_PX
+from isthmus.image.source import Layout
 from isthmus.plan.layout import default_piece_px
 from isthmus.plan.machine import Machine
 from isthmus.plan.paths import pack_names, pack_number
@@ -24,12 +28,28 @@ def with_own(settings: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) 
     return {**settings, **{section: {**settings[section], **options} for section, options in own.items()}}
 
 
+class ImagePlan(BaseModel):
+    """One of the images of a sample that has many; see `isthmus.image.source.NamedImage`.
+
+    shape is (z, y, x); columns are what of it goes to the table.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    name: str
+    shape: Triple
+    affine: tuple[float, float, float, float, float, float]
+    columns: dict[str, str] = {}
+
+
 class SamplePlan(BaseModel):
     """One sample: what its inputs are, how it is cut, and the digest of each of its steps.
 
     shape is that of the input image (c, z, y, x); window_start and window_stop (z, y, x) are the part in use, which
     is all that comes after the import: its blocks are `grid`. affine belongs to the input image. A sample of many
-    images of one shape has n_images of such grids: its blocks are pairs (image, block), in this order.
+    images lists them: its blocks are those of `stack`, pairs (image, block) in this order; shape, grid and affine are
+    then those of the largest.
 
     halo_px, bin_px and growth_px (z, y, x) are the borders that a block of pass 1
     and of pass 2 reads, and the pixels of a bin of the method. n_transcripts is the number of rows where the files tell
@@ -54,6 +74,8 @@ class SamplePlan(BaseModel):
     grid: Grid
     packs: int
     n_images: int = 1
+    images: tuple[ImagePlan, ...] = ()
+    layout: Layout = "image"
     halo_px: Triple = (0, 0, 0)
     bin_px: Triple = (1, 1, 1)
     growth_px: Triple = (0, 0, 0)
@@ -90,23 +112,62 @@ class SamplePlan(BaseModel):
 
     def place_of(self, block: int) -> str:
         """Where a block lies in the image in use, in pixels, in words."""
-        region = self.grid.block(block).write
+        place = self.stack.locate(block)
+        region = place.grid.block(place.index).write
         sides = [
             f"{axis} {start} to {stop}"
             for axis, start, stop in zip("zyx", region.start, region.stop, strict=True)
             if axis != "z" or self.grid.shape[0] > 1
         ]
-        return ", ".join(sides)
+        of_image = [f"image {self.images[place.image].name}"] if self.images else []
+        return ", ".join([*of_image, *sides])
 
     @property
     def shard_px(self) -> Triple:
         """Shape of a stored piece of the image (z, y, x)."""
         return default_piece_px(self.grid.shape, self.n_images)
 
+    @cached_property
+    def stack(self) -> Stack:
+        """The blocks of all images."""
+        if self.images:
+            return Stack.of((image.shape for image in self.images), self.block_px)
+        return Stack(((self.n_images, self.grid.shape),), self.block_px)
+
+    @property
+    def image_paths(self) -> tuple[str, ...]:
+        """Where each image lies below the sample's store; the only one of a sample is the store."""
+        return tuple(image.path for image in self.images) or ("",)
+
+    @property
+    def coarsest_px(self) -> int | None:
+        """The longer side of an image's coarsest level; None for the usual one. Small images among many have one."""
+        return COARSEST_OF_MANY_PX if self.images else None
+
+    def affine_of(self, image: int) -> Affine:
+        """Pixels of an image in use to micrometres."""
+        return Affine(*self.images[image].affine) if self.images else self.window_affine
+
+    def alone(self, image: int) -> SamplePlan:
+        """The plan of one of many images as if it were a sample of its own, to be looked at."""
+        shape = self.images[image].shape
+        return self.model_copy(
+            update={
+                "shape": (self.shape[0], *shape),
+                "window_start": (0, 0, 0),
+                "window_stop": shape,
+                "grid": self.stack.grid(image),
+                "affine": self.images[image].affine,
+                "n_images": 1,
+                "images": (),
+                "layout": "image",
+            }
+        )
+
     @property
     def n_blocks(self) -> int:
         """Blocks of all images."""
-        return self.n_images * self.grid.n_blocks
+        return self.stack.n_blocks
 
     def blocks_of(self, pack: str) -> list[int]:
         """The blocks of a pack, by its name."""

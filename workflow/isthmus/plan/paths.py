@@ -104,6 +104,14 @@ class SamplePaths:
         """Group of the label images inside the image."""
         return self.image / "labels"
 
+    def image_at(self, path: str) -> Path:
+        """One of the sample's images; an empty path for the only one."""
+        return self.image / path
+
+    def labels_at(self, path: str) -> Path:
+        """Group of the label images inside an image."""
+        return self.image / path / "labels"
+
     @property
     def table(self) -> Path:
         """Cells of the sample, quality marked."""
@@ -180,6 +188,18 @@ class SamplePaths:
     def pack_record(self, step: str, pack: str) -> Path:
         """The record of one pack, named `{p}-of-{P}`."""
         return self.work / step / f"{pack}.json"
+
+
+@dataclass(frozen=True)
+class ImagePaths(SamplePaths):
+    """Paths of one of a sample's images, `path` below its store; all else is the sample's."""
+
+    path: str = ""
+
+    @property
+    def image(self) -> Path:
+        """OME-Zarr image."""
+        return self.root / "image.ome.zarr" / self.path
 
 
 def pack_names(packs: int) -> list[str]:

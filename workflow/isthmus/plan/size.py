@@ -120,7 +120,7 @@ def _certified_pixels(sample: SamplePlan) -> int:
 def _halved_pixels(sample: SamplePlan) -> int:
     """Pixels of the largest shard of level 1; 0 where there is no such level."""
     z, y, x = sample.shard_px
-    if len(level_factors(sample.grid.shape)) == 1:
+    if len(level_factors(sample.grid.shape, sample.coarsest_px)) == 1:
         return 0
     whole = sample.grid.shape
     return min(z, whole[0]) * min(y, -(-whole[1] // 2)) * min(x, -(-whole[2] // 2))

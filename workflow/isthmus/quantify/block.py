@@ -46,6 +46,8 @@ class QuantifyJob:
         What is measured besides sums and shape.
     guide
         The channel that guides growth, if there is one.
+    first_block
+        Where the blocks of this image begin in the lookup table: a sample may have many images.
     """
 
     image: Path
@@ -62,6 +64,7 @@ class QuantifyJob:
     min_qv: float
     measures: Measures = MEDIANS
     guide: Guide | None = None
+    first_block: int = 0
 
     @property
     def is_volume(self) -> bool:
@@ -124,7 +127,7 @@ def _final_nuclei(job: QuantifyJob, index: int, read: Region) -> tuple[Int32, In
     local = Level.open(job.local_labels, is_volume=job.is_volume, has_channels=False)
     lookup, parts = LookupFile(job.lookup), []
     for block in job.grid.overlapping(read):
-        shared, final = block.write.intersection(read), lookup.ids(block.index)
+        shared, final = block.write.intersection(read), lookup.ids(job.first_block + block.index)
         if shared is None or not final.any():
             continue
         labels = local.read(shared)
@@ -141,7 +144,7 @@ def _final_nuclei(job: QuantifyJob, index: int, read: Region) -> tuple[Int32, In
         number[1:][kept] = np.searchsorted(ids, final[kept]) + 1
         relabel(labels, number, nuclei[shared.within(read)])
         if place == index:
-            alone[number[1:][kept] - 1] = lookup.alone(index)[kept]
+            alone[number[1:][kept] - 1] = lookup.alone(job.first_block + index)[kept]
     return nuclei, ids, alone
 
 

@@ -13,13 +13,17 @@ from isthmus.image.source import ImagePart, SampleParts
 from isthmus.image.steps import in_steps
 from isthmus.image.tiff import Pages
 from isthmus.readers.columns import accepted_names
+from isthmus.readers.image_sets import find_image_set, read_image_set
 from isthmus.readers.place import place, required_image, z_step_um
 from isthmus.readers.points import open_points
 from isthmus.readers.polygons import is_polygons, open_polygons
 
 
 def read_generic(sample: Sample) -> SampleParts:
-    """Read a sample of one image and, where given, transcripts and a label image."""
+    """Read a sample of one image, or of the images of an OME-Zarr; where given, transcripts and a label image."""
+    several = find_image_set(sample)
+    if several is not None:
+        return read_image_set(sample, *several)
     # Pages without names are planes where the sheet says how far apart they are.
     pages: Pages = "z" if sample.z_step_um else "c"
     image = open_image(required_image(sample), where=sample.where, fractions=True, pages=pages)

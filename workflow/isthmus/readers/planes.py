@@ -40,6 +40,7 @@ def with_planes(parts: SampleParts, sample: Sample) -> SampleParts:
     return replace(
         parts,
         image=_flat(parts.image, how),
+        images=tuple(replace(image, part=_flat(image.part, how)) for image in parts.images),
         labels=_flat_labels(parts.labels, how, sample) if parts.labels else None,
         polygons=polygons,
         notes=(*parts.notes, _note(how, n_planes)),

@@ -11,6 +11,7 @@ from isthmus.errors import UserError, did_you_mean
 from isthmus.image.panel import with_panel
 from isthmus.image.source import SampleParts
 from isthmus.readers.generic import read_generic
+from isthmus.readers.image_sets import read_images
 from isthmus.readers.merscope import is_merscope_folder, read_merscope
 from isthmus.readers.planes import with_planes
 from isthmus.readers.xenium import is_xenium_folder, read_xenium
@@ -18,6 +19,7 @@ from isthmus.readers.xenium import is_xenium_folder, read_xenium
 READERS: dict[str, Callable[[Sample], SampleParts]] = {
     "generic": read_generic,
     "merscope": read_merscope,
+    "images": read_images,
     "ome_tiff": read_generic,
     "ome_zarr": read_generic,
     "xenium": read_xenium,

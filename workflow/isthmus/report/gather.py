@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 from anndata.io import read_elem
 
 from isthmus.plan.model import RunPlan, SamplePlan, read_plan
-from isthmus.plan.paths import RunPaths, SamplePaths
+from isthmus.plan.paths import ImagePaths, RunPaths, SamplePaths
 from isthmus.report.resources import read_resources
 
 Record = dict[str, Any]
@@ -62,6 +62,21 @@ class SampleResults:
         while all((folder / str(level) / "zarr.json").is_file() for folder in folders):
             level += 1
         return level
+
+
+def results_of_image(sample: SampleResults, image: int) -> SampleResults:
+    """One of a sample's images with its cells, as if it were a sample of its own."""
+    plan, paths = sample.plan, sample.paths
+    cells = sample.cells
+    if cells is not None:
+        mine = (cells.obs["image"].astype(str) == plan.images[image].name).to_numpy()
+        cells = replace(cells, obs=cells.obs[mine], spatial_um=cells.spatial_um[mine], umap=None)
+    return replace(
+        sample,
+        plan=plan.alone(image),
+        paths=ImagePaths(paths.root, paths.work, plan.images[image].path),
+        cells=cells,
+    )
 
 
 @dataclass(frozen=True)

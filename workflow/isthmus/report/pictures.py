@@ -63,7 +63,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class SamplePictures:
-    """All pictures of a sample; `outlined` is False where cells are too small to have outlines at the overview."""
+    """All pictures of a sample; `outlined` is False where cells are too small to have outlines at the overview.
+
+    Of a sample of many images, `image` says which one is shown, and `beside` has overviews of others.
+    """
 
     overview: Picture
     windows: tuple[Picture, ...]
@@ -71,6 +74,8 @@ class SamplePictures:
     outlined: bool
     channels: tuple[str, ...]
     plane: int | None
+    image: str = ""
+    beside: tuple[Picture, ...] = ()
 
 
 def draw_sample(sample: SampleResults, *, nuclei_channel: int, max_px: int) -> SamplePictures | None:
@@ -90,6 +95,13 @@ def draw_sample(sample: SampleResults, *, nuclei_channel: int, max_px: int) -> S
         channels=tuple(sample.plan.channels[c] for c in channels),
         plane=middle_plane(shape) if shape[0] > 1 else None,
     )
+
+
+def draw_overview(sample: SampleResults, *, nuclei_channel: int, max_px: int) -> Picture:
+    """The overview alone, without windows."""
+    level = pixels.level_for(sample, max_px)
+    outlined = _cell_px(sample, level) >= SMALLEST_OUTLINED_PX
+    return _overview(sample, pixels.shown_channels(sample, nuclei_channel), level, [], outlined=outlined)
 
 
 def draw_map(

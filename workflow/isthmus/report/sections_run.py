@@ -176,8 +176,8 @@ def _sample_row(sample: SampleResults) -> SampleRow:
 
 
 def _area_mm2(sample: SampleResults) -> float:
-    _, y, x = sample.plan.window.shape
-    return y * x * sample.plan.window_affine.pixel_area_um2 / 1e6
+    n_pixels = sum(n * shape[1] * shape[2] for n, shape in sample.plan.stack.runs)
+    return n_pixels * sample.plan.window_affine.pixel_area_um2 / 1e6
 
 
 def resources_section(run: RunResults) -> Use:

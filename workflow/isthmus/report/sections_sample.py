@@ -14,6 +14,7 @@ from isthmus.report.charts import Segment, Threshold
 from isthmus.report.colours import COMPARTMENT_COLOURS
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.groups import Groups
+from isthmus.report.many_images import draw_images, images_facts
 from isthmus.report.pictures import Picture, SamplePictures, draw_map, draw_sample
 from isthmus.report.sections_seams import SeamsSection, seams_section
 from isthmus.report.text import TIMES, count, length, number
@@ -96,7 +97,7 @@ def sample_section(
     transcripts = sample.transcripts
     quality = sample.quality
     ours = groups.of_sample(sample.name) if groups else None
-    drawn = groups is not None and ours is not None and sample.n_levels > 0
+    drawn = groups is not None and ours is not None and sample.n_levels > 0 and not sample.plan.images
     return SampleSection(
         name=sample.name,
         anchor=f"sample-{list(run.plan.samples).index(sample.name) + 1}",
@@ -104,7 +105,9 @@ def sample_section(
         notes=(*sample.plan.notes, *_size_notes(sample)),
         tested=sample.plan.tested_on_real_files,
         reader=sample.plan.reader,
-        pictures=draw_sample(sample, nuclei_channel=_nuclei_channel(run, sample), max_px=max_px),
+        pictures=(draw_images if sample.plan.images else draw_sample)(
+            sample, nuclei_channel=_nuclei_channel(run, sample), max_px=max_px
+        ),
         map=draw_map(sample, ours, groups.palette, max_px=max_px)
         if drawn and groups and ours is not None
         else None,
@@ -161,6 +164,8 @@ def _facts(sample: SampleResults) -> list[tuple[str, str]]:
         ("Channels", f"{channels}: {', '.join(plan.channels)}" if channels > 1 else plan.channels[0]),
         ("Part in use", _window(plan)),
     ]
+    if plan.images:
+        facts = [*facts[:1], *images_facts(sample), *facts[1:-1]]
     if sample.points is not None:
         points = sample.points
         facts.append(("Transcripts", f"{_file(plan.sheet['transcripts'])}: {_points(points)}"))

@@ -32,16 +32,16 @@ def seams_section(sample: SampleResults) -> SeamsSection | None:
         return None
     axes = str(record["axes"])
     windows = [
-        (_place(window["box_px"], axes), window["cells"], window["differing_pixels"])
+        (_place(window["box_px"], axes, window.get("image")), window["cells"], window["differing_pixels"])
         for window in record["windows"]
     ]
     return SeamsSection(
-        good=record["differing_pixels"] == 0 and (bool(windows) or sample.plan.grid.n_blocks == 1),
+        good=record["differing_pixels"] == 0 and (bool(windows) or not _has_seams(sample)),
         verdict=_verdict(
             record["differing_pixels"],
             [row for row in windows if row[2]],
             len(windows),
-            has_seams=sample.plan.grid.n_blocks > 1,
+            has_seams=_has_seams(sample),
         ),
         details=tuple(_details(sample, len(windows))),
         windows=windows,
@@ -70,9 +70,10 @@ def _details(sample: SampleResults, n_windows: int) -> list[str]:
     record = sample.seams or {}
     size = f" {TIMES} ".join(count(n) for n in reversed(sample.plan.block_px[-len(record["axes"]) :]))
     details = [str(record["statement"])]
-    if sample.plan.grid.n_blocks > 1:
+    if _has_seams(sample):
+        what = f"{count(sample.plan.n_images)} images were" if sample.plan.images else "image was"
         details.append(
-            f"The image was cut into {count(sample.plan.grid.n_blocks)} blocks of {size} pixels;"
+            f"The {what} cut into {count(sample.plan.n_blocks)} blocks of {size} pixels;"
             f" {count(record['cells_at_seams'])} cells touch a seam."
         )
     if n_windows:
@@ -85,8 +86,12 @@ def _details(sample: SampleResults, n_windows: int) -> list[str]:
     return details
 
 
-def _place(box: Sequence[int], axes: str) -> str:
-    """X 10-266, y 0-256: along each axis the first pixel and that past the last."""
+def _has_seams(sample: SampleResults) -> bool:
+    return sample.plan.n_blocks > sample.plan.n_images
+
+
+def _place(box: Sequence[int], axes: str, image: str | None) -> str:
+    """X 10-266, y 0-256: along each axis the first pixel and that past the last; of many images, which it is."""
     half = len(axes)
     parts = [f"{axis} {box[i]}{DASH}{box[half + i]}" for i, axis in enumerate(axes)]
-    return ", ".join(reversed(parts))
+    return ", ".join([*([f"image {image}"] if image else []), *reversed(parts)])

@@ -46,13 +46,18 @@ def choose_windows(grid: Grid, brightness: NDArray[np.int64]) -> list[Region]:
     brightness
         Sum of the pixel values of each part, as a part of the image that holds nuclei is brighter than glass.
     """
-    ranked = np.argsort(-brightness, kind="stable")[: (grid.n_blocks + 1) // 2]
+    return [middle_of(grid.block(index).write) for index in choose_parts(brightness)]
+
+
+def choose_parts(brightness: NDArray[np.int64]) -> list[int]:
+    """Of the brighter half of the parts as many as allowed, from all ranks alike; ascending."""
+    ranked = np.argsort(-brightness, kind="stable")[: (brightness.size + 1) // 2]
     n = min(MOST_WINDOWS, ranked.size)
-    chosen = sorted(int(ranked[k * ranked.size // n]) for k in range(n))
-    return [_middle(grid.block(index).write) for index in chosen]
+    return sorted(int(ranked[k * ranked.size // n]) for k in range(n))
 
 
-def _middle(part: Region) -> Region:
+def middle_of(part: Region) -> Region:
+    """The middle of a part of an image, which is what is looked at."""
     middle = _MIDDLE_OF_PLANE if part.shape[0] == 1 else _MIDDLE_OF_VOLUME
     sizes = [min(most, size) for most, size in zip(middle, part.shape, strict=True)]
     start = [a + (size - kept) // 2 for a, size, kept in zip(part.start, part.shape, sizes, strict=True)]

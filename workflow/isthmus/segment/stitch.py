@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.grid import Grid
+from isthmus.blocks.stack import Stack, stack_of
 from isthmus.segment.record import BlockRecord
 
 Int64 = npt.NDArray[np.int64]
@@ -55,7 +57,7 @@ class _Nodes:
     exit_area: Int64
 
 
-def stitch(records: Mapping[int, BlockRecord], grid: Grid, *, min_area_px: int) -> Lookup:
+def stitch(records: Mapping[int, BlockRecord], grid: Grid | Stack, *, min_area_px: int) -> Lookup:
     """Resolve exits by pointer jumping; ids are the ranks, from 1, of the kept roots in row-major order.
 
     Parameters
@@ -64,7 +66,7 @@ def stitch(records: Mapping[int, BlockRecord], grid: Grid, *, min_area_px: int) 
         One record a block, by block index; a missing block had nothing in it. A record is asked for at most twice and
         not kept, so the mapping may read it from disk each time.
     grid
-        The blocks.
+        The blocks of an image, or of several: then roots and exits count the pixels of all images.
     min_area_px
         Whole instances with fewer pixels are dropped.
 
@@ -74,7 +76,7 @@ def stitch(records: Mapping[int, BlockRecord], grid: Grid, *, min_area_px: int) 
         An exit leads to a pixel that is not in its owner's ring.
     """
     nodes = _gather(records, grid.n_blocks)
-    root_of = _jump(_owners_nodes(nodes, records, grid))
+    root_of = _jump(_owners_nodes(nodes, records, stack_of(grid)))
     np.add.at(nodes.root_area, root_of, nodes.exit_area)
     kept = np.flatnonzero(nodes.root_area >= max(1, min_area_px))
     kept = kept[np.argsort(nodes.roots[kept], kind="stable")]
@@ -91,7 +93,7 @@ def stitch(records: Mapping[int, BlockRecord], grid: Grid, *, min_area_px: int) 
     return Lookup(ids, nodes.first_root + nodes.first_exit, nodes.roots[kept], kept.size)
 
 
-def keep_ids(records: Mapping[int, BlockRecord], grid: Grid) -> Lookup:
+def keep_ids(records: Mapping[int, BlockRecord], grid: Grid | Stack) -> Lookup:
     """Imported labels keep their ids; the records' roots are those ids."""
     nodes = _gather(records, grid.n_blocks)
     unique = np.unique(nodes.roots)
@@ -122,17 +124,16 @@ def _joined(parts: list[Int64]) -> Int64:
     return joined
 
 
-def _owners_nodes(nodes: _Nodes, records: Mapping[int, BlockRecord], grid: Grid) -> Int64:
+def _owners_nodes(nodes: _Nodes, records: Mapping[int, BlockRecord], stack: Stack) -> Int64:
     """Where each exit leads: root number r as r, exit number e as -1 - e. One ring is held at a time."""
-    z, y, x = np.unravel_index(nodes.exits, grid.shape)
-    bz, by, bx = grid.block_px
-    _, ny, nx = grid.counts
-    owners = (z // bz * ny + y // by) * nx + x // bx
+    owners, z, y, x = _places(nodes.exits, stack)
     order = np.argsort(owners, kind="stable")
     targets = np.empty(nodes.exits.size, dtype=np.int64)
     of_block, begins = np.unique(owners[order], return_index=True)
     for b, mine in zip(of_block.tolist(), np.split(order, begins[1:]), strict=False):
-        start, shape = grid.block(b).write.start, grid.block(b).write.shape
+        place = stack.locate(b)
+        write = place.grid.block(place.index).write
+        start, shape = write.start, write.shape
         local = ((z[mine] - start[0]) * shape[1] + y[mine] - start[1]) * shape[2] + x[mine] - start[2]
         record = records[b]
         node = record.ring_labels_at(local).astype(np.int64) - 1
@@ -142,6 +143,25 @@ def _owners_nodes(nodes: _Nodes, records: Mapping[int, BlockRecord], grid: Grid)
         exit_number = nodes.first_exit[b] + node - record.roots.size
         targets[mine] = np.where(is_root, nodes.first_root[b] + node, -1 - exit_number)
     return targets
+
+
+def _places(exits: Int64, stack: Stack) -> tuple[Int64, Int64, Int64, Int64]:
+    """The block that owns each pixel, and its z, y and x in its image."""
+    found = np.empty((4, exits.size), dtype=np.int64)
+    first_pixel = first_block = 0
+    for n, shape in stack.runs:
+        grid, size = Grid(shape, stack.block_px), prod(shape)
+        inside = np.flatnonzero((exits >= first_pixel) & (exits < first_pixel + n * size))
+        image, pixel = np.divmod(exits[inside] - first_pixel, size)
+        z, y, x = np.unravel_index(pixel, shape)
+        bz, by, bx = grid.block_px
+        _, ny, nx = grid.counts
+        owner = first_block + image * grid.n_blocks + (z // bz * ny + y // by) * nx + x // bx
+        found[:, inside] = owner, z, y, x
+        first_pixel += n * size
+        first_block += n * grid.n_blocks
+    owners, z, y, x = found
+    return owners, z, y, x
 
 
 def _jump(targets: Int64) -> Int64:

@@ -19,7 +19,7 @@ class BlockRecords:
     def __init__(self, job: Job) -> None:
         self._journal = Journal(job.sample_paths.journal("quantify_pack"), job.paths.root)
         found = self._journal.finished(job.plan.digest("quantify_pack", job.sample_name), look_at_files=False)
-        n_blocks = job.sample.grid.n_blocks
+        n_blocks = job.sample.n_blocks
         missing = sorted(set(range(n_blocks)) - set(found))
         if missing:
             raise UserError(

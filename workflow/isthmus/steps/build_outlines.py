@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.steps.block_records import BlockRecords
+from isthmus.steps.cell_images import cell_images
 from isthmus.steps.job import Job
 from isthmus.steps.stored import describe_shards
 from isthmus.tables.outline_pieces import OutlinePieces
@@ -20,6 +21,7 @@ def build_outlines(job: Job) -> None:
             sample=job.sample_name,
             affine=plan.window_affine,
             z_step_um=plan.z_step_um if plan.grid.shape[0] > 1 else None,
+            images=cell_images(job),
         )
     finally:
         scratch.unlink(missing_ok=True)

@@ -6,11 +6,13 @@ import logging
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
 
 from isthmus.blocks.grid import Grid, Triple
+from isthmus.image.collection import write_collection
 from isthmus.image.ome_zarr import create_level, write_image_metadata, write_labels_group
 from isthmus.image.pyramid import HalvingJob, How, halve_shard, level_factors, level_shape
 from isthmus.packs.pool import run_tasks
@@ -22,40 +24,51 @@ log = logging.getLogger(__name__)
 
 
 def build_pyramid(job: Job, *, workers: int) -> None:
-    """Write all levels but 0 of the image and of both label images; metadata last."""
-    plan, paths = job.sample, job.sample_paths
-    shape, is_volume = plan.grid.shape, plan.grid.shape[0] > 1
-    factors = level_factors(shape)
+    """Write all levels but 0 of the images and of both their label images; metadata last."""
+    sample, paths = job.sample, job.sample_paths
     survey = read_json(paths.survey)["channels"]
     windows = [(c["percentiles"]["1"], c["percentiles"]["99.9"]) for c in survey.values()]
+    written: list[Path] = []
+    n_levels = 1
+    for image, path in enumerate(sample.image_paths):
+        factors = level_factors(sample.stack.grid(image).shape, sample.coarsest_px)
+        n_levels = max(n_levels, len(factors))
+        written += _build_image(job, image, path, factors, windows, workers)
+    if sample.images:
+        written += write_collection(paths.image, sample.image_paths, sample.layout, name=job.sample_name)
+    shards = describe_shards(job.paths.root, *written)
+    job.n_files += len(shards)
+    job.write_record(paths.record("build_pyramid"), {"levels": n_levels, "shards": shards})
+
+
+def _build_image(
+    job: Job,
+    image: int,
+    path: str,
+    factors: list[Triple],
+    windows: list[tuple[int, int]],
+    workers: int,
+) -> list[Path]:
+    """The levels and the metadata of one image; returns what was written."""
+    sample, paths = job.sample, job.sample_paths
+    shape, affine = sample.stack.grid(image).shape, sample.affine_of(image)
+    folder, of_labels = paths.image_at(path), paths.labels_at(path)
+    place: dict[str, Any] = {
+        "is_volume": shape[0] > 1,
+        "factors": factors,
+        "affine": affine,
+        "z_step_um": sample.z_step_um,
+    }
     levels: list[Path] = []
     for name in LABELS:
-        folder = paths.labels / name
-        levels += _coarsen(folder, shape, factors, None, "nearest", workers)
-        write_image_metadata(
-            folder,
-            name=name,
-            is_volume=is_volume,
-            factors=factors,
-            affine=plan.window_affine,
-            z_step_um=plan.z_step_um,
-        )
-    write_labels_group(paths.labels, LABELS)
-    levels += _coarsen(paths.image, shape, factors, plan.shape[0], "mean", workers)
-    write_image_metadata(
-        paths.image,
-        name=job.sample_name,
-        is_volume=is_volume,
-        factors=factors,
-        affine=plan.window_affine,
-        z_step_um=plan.z_step_um,
-        channels=plan.channels,
-        windows=windows,
-    )
-    groups = [paths.image, paths.labels, *(paths.labels / name for name in LABELS)]
-    shards = describe_shards(job.paths.root, *levels, *(group / "zarr.json" for group in groups))
-    job.n_files += len(shards)
-    job.write_record(paths.record("build_pyramid"), {"levels": len(factors), "shards": shards})
+        levels += _coarsen(of_labels / name, shape, factors, None, "nearest", workers)
+        write_image_metadata(of_labels / name, name=name, **place)
+    write_labels_group(of_labels, LABELS)
+    levels += _coarsen(folder, shape, factors, sample.shape[0], "mean", workers)
+    name = f"{job.sample_name} {sample.images[image].name}" if sample.images else job.sample_name
+    write_image_metadata(folder, name=name, channels=sample.channels, windows=windows, **place)
+    groups = [folder, of_labels, *(of_labels / name for name in LABELS)]
+    return [*levels, *(group / "zarr.json" for group in groups)]
 
 
 def _coarsen(
@@ -65,6 +78,8 @@ def _coarsen(
     for old in folder.glob("[0-9]*"):
         if old.name != "0":
             shutil.rmtree(old)
+    if len(factors) == 1:
+        return []
     finest = zarr.open_array(folder / "0", mode="r")
     cut = finest.shards or finest.chunks
     shard = _spatial(cut, shape)

@@ -17,6 +17,7 @@ from isthmus.image.survey import ChannelSurvey
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
 from isthmus.steps.block_records import BlockRecords
+from isthmus.steps.cell_images import cell_images
 from isthmus.steps.import_transcripts import BATCH_ROWS
 from isthmus.steps.job import Job, read_json, write_json
 from isthmus.steps.quantify_pack import measured_channels, measures_of
@@ -75,6 +76,7 @@ def build_table(job: Job) -> None:
         values=USE_CASES[settings.use_case].x,
         compartment=settings.quantification.compartment,
         roles=read_panel(settings.image.panel).role_of if settings.image.panel else {},
+        images=cell_images(job),
     )
     write_table(table, paths.raw_table)
     numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)

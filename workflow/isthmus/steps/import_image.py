@@ -10,22 +10,27 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import zarr
 
 from isthmus.blocks.grid import Grid, Region, Triple
-from isthmus.errors import UserError
 from isthmus.image.ome_zarr import Level, create_level
 from isthmus.image.source import ImagePart
 from isthmus.packs.pool import run_tasks
 from isthmus.plan.layout import CHUNK_PX, VOLUME_CHUNK_PX, default_piece_px
 from isthmus.readers.registry import read_sample
+from isthmus.steps.import_many import import_many
+from isthmus.steps.imported_pixels import (
+    N_VALUES,
+    as_stored,
+    count_pixels,
+    digest_of_level,
+    save_histograms,
+    stored_dtype,
+)
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import settings_of, sheet_sample
 from isthmus.steps.stored import describe_shards
 
 log = logging.getLogger(__name__)
-
-N_VALUES = 65_536
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class _ImportJob:
 def import_image(job: Job, *, workers: int) -> None:
     """Copy the window of the input image shard by shard; what was there before is replaced only at the end."""
     sample, paths = job.sample, job.sample_paths
+    if sample.images:
+        import_many(job, workers=workers)
+        return
     part = read_sample(sheet_sample(sample)).image
     chunk = VOLUME_CHUNK_PX if sample.window.shape[0] > 1 else CHUNK_PX
     grid = shards_of(sample.window.shape)
@@ -48,8 +56,7 @@ def import_image(job: Job, *, workers: int) -> None:
     partial_level = paths.work / "import.partial"
     shutil.rmtree(partial_level, ignore_errors=True)
     values = settings_of(job.plan).image.intensity_range
-    is_narrow = sample.dtype in ("bool", "uint8") and values is None
-    dtype = np.dtype(np.uint8 if is_narrow else np.uint16)
+    dtype = stored_dtype(sample.dtype, values)
     level = create_level(
         partial_level, shape=grid.shape, dtype=dtype, chunk=chunk, shard=shard, n_channels=sample.shape[0]
     )
@@ -67,7 +74,7 @@ def import_image(job: Job, *, workers: int) -> None:
         histograms[outcome.task[0]] += outcome.result
         brightness[outcome.task] = outcome.result @ np.arange(N_VALUES)
         log.info("shard %d of %d", done, len(tasks))
-    _save_histograms(paths.histograms, histograms=histograms, brightness=brightness)
+    save_histograms(paths.histograms, histograms=histograms, brightness=brightness)
     _put_in_place(partial_level, paths.image, job.digest)
     shards = describe_shards(job.paths.root, paths.image / "0")
     job.n_files += len(shards)
@@ -85,49 +92,14 @@ def _import_shard(job: _ImportJob, task: tuple[int, int]) -> npt.NDArray[np.int6
     write = job.grid.block(index).write
     source = Region(_moved(write.start, job.window.start), _moved(write.stop, job.window.start))
     pixels = job.source.open().read(channel, source.slices)
-    if job.values is not None:
-        pixels = rescaled(pixels, *job.values, where=job.where)
-    elif pixels.size and pixels.dtype.kind in "iu" and pixels.dtype.itemsize + (pixels.dtype.kind == "i") > 2:
-        low, high = int(pixels.min()), int(pixels.max())
-        if low < 0 or high >= N_VALUES:
-            raise UserError(
-                where=job.where,
-                found=f"pixel values from {low} to {high} in channel {channel}, but 0 to {N_VALUES - 1} are supported",
-                do="give image.intensity_range, or rescale the image to 16 bit without sign",
-            )
+    pixels = as_stored(pixels, job.values, channel=channel, where=job.where)
     level = Level.open(job.target, is_volume=job.grid.shape[0] > 1, has_channels=True, mode="r+")
     level.write(write, pixels.astype(level.array.dtype), channel)
-    counts = np.bincount(pixels.astype(np.uint16).reshape(-1), minlength=N_VALUES)
-    return counts.astype(np.int64)
-
-
-def rescaled(
-    pixels: npt.NDArray[np.generic], low: float, high: float, *, where: str
-) -> npt.NDArray[np.uint16]:
-    """Values low to high as 0 to 65535, rounded to the nearest, halves to even; others are cut.
-
-    A difference, a product and a quotient of doubles, each correctly rounded: the same everywhere, pixel by pixel.
-    """
-    values = pixels.astype(np.float64)
-    if np.isnan(values).any():
-        raise UserError(
-            where=where, found="the image has pixels that are no number", do="fill them with a value"
-        )
-    scaled = (np.clip(values, low, high) - low) * (N_VALUES - 1) / (high - low)
-    return np.rint(scaled).astype(np.uint16)
+    return count_pixels(pixels)
 
 
 def _moved(place: Triple, by: Triple) -> Triple:
     return (place[0] + by[0], place[1] + by[1], place[2] + by[2])
-
-
-def _save_histograms(
-    path: Path, *, histograms: npt.NDArray[np.int64], brightness: npt.NDArray[np.int64]
-) -> None:
-    """Histograms (channels, values) and brightness (channels, shards): the sum of each shard's pixel values."""
-    temporary = path.with_name(f"partial.{path.name}")
-    np.savez_compressed(temporary, histograms=histograms, brightness=brightness)
-    temporary.replace(path)
 
 
 def _put_in_place(new: Path, image: Path, digest: str) -> None:
@@ -136,7 +108,7 @@ def _put_in_place(new: Path, image: Path, digest: str) -> None:
     Killed between two of these steps, it finds out the same when it runs again.
     """
     level, aside = image / "0", image / "0.old"
-    if digest in (_digest_of(level), _digest_of(aside)):
+    if digest in (digest_of_level(level), digest_of_level(aside)):
         if level.exists():
             shutil.rmtree(aside, ignore_errors=True)
             level.rename(aside)
@@ -145,12 +117,3 @@ def _put_in_place(new: Path, image: Path, digest: str) -> None:
     image.mkdir(parents=True, exist_ok=True)
     new.rename(level)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _digest_of(level: Path) -> str:
-    """What the pixels of an array depend on, as the import noted it; empty where there is none."""
-    try:
-        noted = zarr.open_array(level, mode="r").attrs.get("isthmus", {})
-    except (OSError, ValueError, KeyError):
-        return ""
-    return str(noted.get("digest", "")) if isinstance(noted, dict) else ""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -11,6 +15,7 @@ import zarr
 
 from isthmus.blocks.grid import Grid, Triple
 from isthmus.image.ome_zarr import create_level
+from isthmus.image.templates import Templates
 
 
 def ensure_label_array(
@@ -59,6 +64,55 @@ def ensure_label_array(
         if there.attrs.get("digest") != digest:
             (array.parent / "zarr.json").unlink(missing_ok=True)
             there.attrs["digest"] = digest
+
+
+def ensure_label_arrays(
+    arrays: Mapping[Path, Triple],
+    block_px: Triple,
+    dtype: np.dtype[np.unsignedinteger],
+    *,
+    lock: Path,
+    digest: str,
+    stays: bool = True,
+) -> None:
+    """As `ensure_label_array`, for images (path and shape) of a sample that has many."""
+
+    def make(path: Path, shape: Triple) -> None:
+        level = create_level(
+            path, shape=shape, dtype=dtype, chunk=label_chunk(block_px), shard=block_px, stays=stays
+        )
+        level.array.attrs["cut"] = list(block_px)
+        level.array.attrs["digest"] = digest
+
+    templates = Templates(make)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(lock):
+        for array, shape in arrays.items():
+            _ensure(array, shape, templates)
+
+
+def _ensure(array: Path, shape: Triple, templates: Templates) -> None:
+    """One array; what it holds stays if it is of this kind, whatever digest it had."""
+    wanted, metadata = templates.text(shape), array / "zarr.json"
+    try:
+        there = metadata.read_text(encoding="utf-8")
+        if there == wanted:
+            return
+        fits = _without_digest(there) == _without_digest(wanted)
+    except (OSError, ValueError, KeyError, TypeError):
+        fits = False
+    if not fits:
+        shutil.rmtree(array, ignore_errors=True)
+    (array.parent / "zarr.json").unlink(missing_ok=True)
+    array.mkdir(parents=True, exist_ok=True)
+    temporary = metadata.with_name(f".zarr.json.{os.getpid()}")
+    temporary.write_text(wanted, encoding="utf-8")
+    temporary.replace(metadata)
+
+
+def _without_digest(metadata: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(metadata)
+    return {**fields, "attributes": {**fields["attributes"], "digest": ""}}
 
 
 def label_chunk(block_px: Triple) -> Triple:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -10,14 +13,15 @@ from isthmus.config.models import GuideOptions, QuantificationOptions
 from isthmus.image.channels import find_channel
 from isthmus.image.survey import ChannelSurvey
 from isthmus.packs.journal import Journal, WrittenFile
-from isthmus.packs.runner import run_pack
+from isthmus.packs.runner import BlockResult, run_pack
 from isthmus.packs.stop import Stop
 from isthmus.quantify.block import QuantifyJob, quantify_block
 from isthmus.quantify.guide import Guide
+from isthmus.quantify.many import ManyQuantifyJob, quantify_block_of_many
 from isthmus.quantify.measure import Measures
 from isthmus.segment.stitch import label_dtype
 from isthmus.steps.job import Job, read_json
-from isthmus.steps.label_array import ensure_label_array
+from isthmus.steps.label_array import ensure_label_array, ensure_label_arrays
 from isthmus.steps.sheet import settings_of
 from isthmus.steps.stored import as_record
 
@@ -28,12 +32,10 @@ def quantify_pack(job: Job, *, workers: int) -> None:
     """Quantify the pack's blocks that the journal does not hold yet."""
     paths = job.sample_paths
     dtype = label_dtype(read_json(paths.record("stitch_labels"))["max_id"])
-    for name in LABELS:
-        lock = paths.work / f"{name}.lock"
-        ensure_label_array(paths.labels / name / "0", job.sample.grid, dtype, lock=lock, digest=job.digest)
+    arrays = _ensure_labels(job, dtype)
     with Stop.from_environment().heeding_signals() as stop:
         summary = run_pack(
-            partial(quantify_block, quantify_job(job)),
+            _function(job),
             job.sample.blocks_of(job.pack),
             digest=job.digest,
             journal=Journal(paths.journal("quantify_pack"), job.paths.root),
@@ -44,12 +46,43 @@ def quantify_pack(job: Job, *, workers: int) -> None:
             stop=stop,
         )
     files = [file for entry in summary.entries.values() for file in entry.files]
-    files += [WrittenFile.of(job.paths.root, paths.labels / name / "0" / "zarr.json") for name in LABELS]
+    files += [WrittenFile.of(job.paths.root, array / "zarr.json") for array in arrays]
     job.n_files += len(files) + 2
     job.write_record(
         paths.pack_record("quantify_pack", job.pack),
         {"blocks": sorted(summary.entries), "shards": as_record(files)},
     )
+
+
+def _ensure_labels(job: Job, dtype: np.dtype[np.unsignedinteger]) -> list[Path]:
+    """The label images that the pack writes to."""
+    sample, paths = job.sample, job.sample_paths
+    images = sample.stack.images_of(sample.blocks_of(job.pack))
+    arrays: list[Path] = []
+    for name in LABELS:
+        lock = paths.work / f"{name}.lock"
+        made = {
+            paths.labels_at(sample.image_paths[i]) / name / "0": sample.stack.grid(i).shape for i in images
+        }
+        if sample.images:
+            ensure_label_arrays(made, sample.block_px, dtype, lock=lock, digest=job.digest)
+        else:
+            ensure_label_array(next(iter(made)), sample.grid, dtype, lock=lock, digest=job.digest)
+        arrays += made
+    return arrays
+
+
+def _function(job: Job) -> Callable[[int], BlockResult]:
+    """What a worker does with a block's index."""
+    if job.sample.images:
+        return partial(quantify_block_of_many, many_quantify_job(job))
+    return partial(quantify_block, quantify_job(job))
+
+
+def many_quantify_job(job: Job) -> ManyQuantifyJob:
+    """What pass 2 of any block of any image of the job's sample needs."""
+    made = replace(quantify_job(job), image=job.sample_paths.image)
+    return ManyQuantifyJob(made, job.sample.stack, job.sample.image_paths)
 
 
 def measured_channels(channels: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[int, ...]:

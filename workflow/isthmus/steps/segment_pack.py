@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from isthmus.image.survey import ChannelSurvey
 from isthmus.packs.journal import Journal
-from isthmus.packs.runner import run_pack
+from isthmus.packs.runner import BlockResult, run_pack
 from isthmus.packs.stop import Stop
 from isthmus.segment.block import LOCAL_DTYPE, ImportJob, SegmentJob, compute_function
+from isthmus.segment.many import ManySegmentJob, segment_block_of_many
 from isthmus.segment.methods import make_method
 from isthmus.steps.imported_labels import imported_labels
 from isthmus.steps.job import Job
-from isthmus.steps.label_array import ensure_label_array
+from isthmus.steps.label_array import ensure_label_array, ensure_label_arrays
 from isthmus.steps.sheet import settings_of
 from isthmus.steps.stored import as_record
 from isthmus.steps.survey_image import with_measured_diameter
@@ -26,18 +30,11 @@ log = logging.getLogger(__name__)
 def segment_pack(job: Job, *, workers: int) -> None:
     """Segment the pack's blocks that the journal does not hold yet."""
     paths = job.sample_paths
-    ensure_label_array(
-        paths.local_labels,
-        job.sample.grid,
-        LOCAL_DTYPE,
-        lock=paths.work / "local_labels.lock",
-        digest=job.digest,
-        stays=False,
-    )
+    _ensure_labels(job)
     journal = Journal(paths.journal("segment_pack"), job.paths.root)
     with Stop.from_environment().heeding_signals() as stop:
         summary = run_pack(
-            compute_function(segment_job(job)),
+            _function(job),
             job.sample.blocks_of(job.pack),
             digest=job.digest,
             journal=journal,
@@ -53,6 +50,36 @@ def segment_pack(job: Job, *, workers: int) -> None:
         paths.pack_record("segment_pack", job.pack),
         {"blocks": sorted(summary.entries), "shards": as_record(files)},
     )
+
+
+def _ensure_labels(job: Job) -> None:
+    sample, paths = job.sample, job.sample_paths
+    lock = paths.work / "local_labels.lock"
+    if not sample.images:
+        ensure_label_array(
+            paths.local_labels, sample.grid, LOCAL_DTYPE, lock=lock, digest=job.digest, stays=False
+        )
+        return
+    shapes = {
+        paths.local_labels / str(image): sample.images[image].shape
+        for image in sample.stack.images_of(sample.blocks_of(job.pack))
+    }
+    ensure_label_arrays(shapes, sample.block_px, LOCAL_DTYPE, lock=lock, digest=job.digest, stays=False)
+
+
+def _function(job: Job) -> Callable[[int], BlockResult]:
+    """What a worker does with a block's index."""
+    if job.sample.images:
+        return partial(segment_block_of_many, many_segment_job(job))
+    return compute_function(segment_job(job))
+
+
+def many_segment_job(job: Job) -> ManySegmentJob:
+    """What pass 1 of any block of any image of the job's sample needs."""
+    made = segment_job(job)
+    assert isinstance(made, SegmentJob), "imported labels of many images are refused before"
+    made = replace(made, image=job.sample_paths.image)
+    return ManySegmentJob(made, job.sample.stack, job.sample.image_paths)
 
 
 def segment_job(job: Job) -> SegmentJob | ImportJob:

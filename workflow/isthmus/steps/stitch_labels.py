@@ -29,23 +29,23 @@ def stitch_labels(job: Job) -> None:
 
 
 def _number(job: Job) -> Lookup:
-    grid, settings = job.sample.grid, settings_of(job.plan, job.sample)
+    stack, settings = job.sample.stack, settings_of(job.plan, job.sample)
     journal = Journal(job.sample_paths.journal("segment_pack"), job.paths.root)
     entries = journal.finished(job.plan.digest("segment_pack", job.sample_name), look_at_files=False)
-    missing = sorted(set(range(grid.n_blocks)) - set(entries))
+    missing = sorted(set(range(stack.n_blocks)) - set(entries))
     if missing:
         raise UserError(
             where=f"{job.sample_name}, segmentation",
-            found=f"{len(missing)} of {grid.n_blocks} blocks are not done (first: {missing[0]})",
+            found=f"{len(missing)} of {stack.n_blocks} blocks are not done (first: {missing[0]})",
             do="run again with `isthmus run`, which repairs it",
         )
     records = _Records(journal, entries)
     if settings.segmentation.method == "labels":
-        return keep_ids(records, grid)
+        return keep_ids(records, stack)
     smallest = min_area_px(
-        settings.segmentation, spacing_um=job.sample.spacing_um, is_volume=grid.shape[0] > 1
+        settings.segmentation, spacing_um=job.sample.spacing_um, is_volume=job.sample.grid.shape[0] > 1
     )
-    return stitch(records, grid, min_area_px=smallest)
+    return stitch(records, stack, min_area_px=smallest)
 
 
 class _Records(Mapping[int, BlockRecord]):

@@ -17,6 +17,7 @@ from isthmus.image.affine import Affine
 from isthmus.quantify.measure import Measures
 from isthmus.tables.complete import Completed
 from isthmus.tables.counts import CountTables
+from isthmus.tables.images import CellImages
 from isthmus.tables.intensity import intensity_columns
 from isthmus.tables.markers import Compartment, describe_markers, marker_matrix
 from isthmus.tables.merge import CellSums
@@ -83,6 +84,7 @@ def make_table(
     values: Values = "counts",
     compartment: Compartment = "cell",
     roles: Mapping[str, str] | None = None,
+    images: CellImages | None = None,
 ) -> AnnData:
     """Assemble the AnnData of one sample.
 
@@ -107,6 +109,8 @@ def make_table(
         every measure of every channel.
     compartment, roles
         Of the intensities: where they lie, and the role of each channel in the panel.
+    images
+        Of a sample that has many: their columns, and where each lies.
     """
     obs = _describe(
         sums,
@@ -117,6 +121,8 @@ def make_table(
         is_volume=is_volume,
         columns=columns,
     )
+    if images is not None:
+        images.add_columns(obs, sums.ids)
     index = obs.index
     intensity = intensity_columns(
         sums,
@@ -134,7 +140,12 @@ def make_table(
         matrix = counts.counts if counts else csr_matrix(np.nan_to_num(intensity.to_numpy(np.float64)))
         var = pd.DataFrame(index=pd.Index(genes, dtype=object))
     table = AnnData(X=matrix, obs=obs, var=var)
-    table.obsm["spatial"] = centroid_um(sums.shape.sum(axis=1), affine, z_step_um, is_volume=is_volume)
+    whole = sums.shape.sum(axis=1)
+    table.obsm["spatial"] = centroid_um(whole, affine, z_step_um, is_volume=is_volume)
+    if images is not None:
+        for image, part in images.stretches(sums.ids):
+            place = images.affines[image]
+            table.obsm["spatial"][part] = centroid_um(whole[part], place, z_step_um, is_volume=is_volume)
     table.obsm["intensity"] = intensity
     table.obsm["shape"] = shape_columns(
         sums, completed, index, affine=affine, z_step_um=z_step_um, is_volume=is_volume

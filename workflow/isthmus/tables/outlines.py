@@ -6,6 +6,7 @@ Specification: https://geoparquet.org/releases/v1.1.0/
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
+from isthmus.tables.images import CellImages
 from isthmus.tables.outline_pieces import OutlineBatch, OutlinePieces
 from isthmus.tables.wkb import Geometries, encode, measure
 
@@ -32,7 +34,13 @@ _Z_COLUMNS = ("z_min_um", "z_max_um")
 
 
 def write_outlines(
-    path: Path, pieces: OutlinePieces, *, sample: str, affine: Affine, z_step_um: float | None
+    path: Path,
+    pieces: OutlinePieces,
+    *,
+    sample: str,
+    affine: Affine,
+    z_step_um: float | None,
+    images: CellImages | None = None,
 ) -> int:
     """Write the outlines, whole or not at all; returns how many.
 
@@ -45,19 +53,24 @@ def write_outlines(
     z_step_um
         Of a volume; None for a plane. A volume's outlines are those of footprints, with columns for where they begin
         and end along z.
+    images
+        Of a sample that has many: each has its own affine, and a column says which it is.
     """
     is_volume = z_step_um is not None
     temporary = path.with_name(f"partial.{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    schema = _schema(_geo_metadata(pieces, affine), is_volume=is_volume)
+    places = _Places(affine, images)
+    schema = _schema(_geo_metadata(pieces, places), is_volume=is_volume, has_images=images is not None)
     statistics = ["instance_id", *(f"bbox.{name}" for name in _BOX), *(_Z_COLUMNS if is_volume else ())]
     try:
         with pq.ParquetWriter(
             temporary, schema, compression="zstd", use_dictionary=False, write_statistics=statistics
         ) as writer:
             for batch in pieces.batches(ROWS_OF_A_GROUP):
-                geometries = encode(batch.code, batch.bounds, batch.origin, affine)
+                geometries = places.encode(batch)
                 columns = _columns(batch, geometries, sample)
+                if images is not None:
+                    columns["image"] = pa.array([images.names[i] for i in images.of(batch.ids)], pa.string())
                 if z_step_um is not None:
                     columns |= _z_columns(batch, z_step_um)
                 writer.write_batch(pa.record_batch([columns[name] for name in schema.names], schema=schema))
@@ -67,10 +80,48 @@ def write_outlines(
     return int(pieces.ids.size)
 
 
-def _schema(geo: str, *, is_volume: bool) -> pa.Schema:
+class _Places:
+    """Outlines in micrometres, whatever image they lie in."""
+
+    def __init__(self, affine: Affine, images: CellImages | None) -> None:
+        self._affine, self._images = affine, images
+
+    def encode(self, batch: OutlineBatch) -> Geometries:
+        """The geometries of a batch."""
+        parts = [encode(code, bounds, origin, affine) for code, bounds, origin, affine in self._parts(batch)]
+        if len(parts) == 1:
+            return parts[0]
+        ends = np.cumsum([part.wkb.size for part in parts])
+        shifted = [part.bounds[1:] + end - part.wkb.size for part, end in zip(parts, ends, strict=True)]
+        return Geometries(
+            np.concatenate([part.wkb for part in parts]),
+            np.concatenate([np.zeros(1, dtype=np.int64), *shifted]),
+            np.concatenate([part.box for part in parts]),
+        )
+
+    def measure(self, batch: OutlineBatch) -> tuple[npt.NDArray[np.int64], Float64]:
+        """Number of polygons and box of each outline of a batch."""
+        parts = [measure(code, bounds, origin, affine) for code, bounds, origin, affine in self._parts(batch)]
+        return np.concatenate([n for n, _ in parts]), np.concatenate([box for _, box in parts])
+
+    def _parts(
+        self, batch: OutlineBatch
+    ) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int32], Affine]]:
+        """Code, bounds and origins of the outlines of each image, and where it lies."""
+        if self._images is None:
+            yield batch.code, batch.bounds, batch.origin, self._affine
+            return
+        for image, part in self._images.stretches(batch.ids):
+            bounds = batch.bounds[part.start : part.stop + 1]
+            code = batch.code[bounds[0] : bounds[-1]]
+            yield code, bounds - bounds[0], batch.origin[part], self._images.affines[image]
+
+
+def _schema(geo: str, *, is_volume: bool, has_images: bool) -> pa.Schema:
     fields = [
         pa.field(_INDEX, pa.string(), nullable=False),
         pa.field("instance_id", pa.int64(), nullable=False),
+        *([pa.field("image", pa.string(), nullable=False)] if has_images else []),
         pa.field("geometry", pa.binary(), nullable=False),
         *(pa.field(name, pa.float64(), nullable=False) for name in (_Z_COLUMNS if is_volume else ())),
         pa.field("bbox", pa.struct(_BOX_FIELDS), nullable=False),
@@ -95,12 +146,12 @@ def _pandas_metadata(fields: list[pa.Field]) -> str:
     return json.dumps(known)
 
 
-def _geo_metadata(pieces: OutlinePieces, affine: Affine) -> str:
+def _geo_metadata(pieces: OutlinePieces, places: _Places) -> str:
     """What makes Parquet GeoParquet. It stands at the file's head, so all outlines are looked at first."""
     kinds: set[str] = set()
     boxes = []
     for batch in pieces.batches(ROWS_OF_A_GROUP):
-        n_polygons, box = measure(batch.code, batch.bounds, batch.origin, affine)
+        n_polygons, box = places.measure(batch)
         kinds |= {"MultiPolygon" if many else "Polygon" for many in np.unique(n_polygons > 1)}
         boxes.append([*box[:, :2].min(axis=0), *box[:, 2:].max(axis=0)])
     column: dict[str, Any] = {

@@ -43,25 +43,44 @@ class StoreCheck:
 
     def faults(self) -> Iterator[UserError]:
         """Every fault; after this, `seen` is complete."""
-        yield from self._store(self._of.image, n_channels=self._plan.shape[0])
-        yield from self._group(self._of.labels, ("labels",), list(LABELS))
-        for name in LABELS:
-            parts: list[LabelSums] = []
-            before = len(self._bad)
-            faults = list(self._store(self._of.labels / name, n_channels=None, parts=parts))
-            yield from faults
-            if not faults and not self._harmed(self._of.labels / name / "0") and len(self._bad) == before:
-                self.seen.sums[name] = add_sums(parts)
+        found: dict[str, list[LabelSums]] = {name: [] for name in LABELS}
+        whole = set(LABELS)
+        for image, path in enumerate(self._plan.image_paths):
+            shape = self._plan.stack.grid(image).shape
+            labels = self._of.labels_at(path)
+            yield from self._store(self._of.image_at(path), shape, n_channels=self._plan.shape[0])
+            yield from self._group(labels, ("labels",), list(LABELS))
+            for name in LABELS:
+                before = len(self._bad)
+                faults = list(self._store(labels / name, shape, n_channels=None, parts=found[name]))
+                yield from faults
+                if faults or self._harmed(labels / name / "0") or len(self._bad) != before:
+                    whole.discard(name)
+        yield from self._collection()
+        for name in (name for name in LABELS if name in whole):
+            self.seen.sums[name] = add_sums(found[name])
+
+    def _collection(self) -> Iterator[UserError]:
+        """Whether the groups above many images list them."""
+        if self._plan.layout == "series":
+            yield from self._group(self._of.image / "OME", ("series",), list(self._plan.image_paths))
+        if self._plan.layout == "plate":
+            fields: dict[str, list[str]] = {}
+            for path in self._plan.image_paths:
+                well, _, name = path.rpartition("/")
+                fields.setdefault(well, []).append(name)
+            yield from self._group(self._of.image, ("plate", "wells"), list(fields))
+            for well, names in fields.items():
+                yield from self._group(self._of.image / well, ("well", "images"), names)
 
     def _harmed(self, array: Path) -> bool:
         folder = f"{array.relative_to(self._paths.root).as_posix()}/"
         return any(path.startswith(folder) for path in self._bad)
 
     def _store(
-        self, folder: Path, *, n_channels: int | None, parts: list[LabelSums] | None = None
+        self, folder: Path, shape: Triple, *, n_channels: int | None, parts: list[LabelSums] | None = None
     ) -> Iterator[UserError]:
-        shape = self._plan.grid.shape
-        factors = level_factors(shape)
+        factors = level_factors(shape, self._plan.coarsest_px)
         yield from self._group(folder, ("multiscales", 0, "datasets"), [str(n) for n in range(len(factors))])
         for number, factor in enumerate(factors):
             of_level = parts if number == 0 else None

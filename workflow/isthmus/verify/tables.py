@@ -139,13 +139,31 @@ class TableCheck:
         shape = np.zeros((sums.ids.size, len(SHAPE_SUMS)), dtype=np.int64)
         for name, values in zip(("n", "z", "y", "x"), (sums.pixels, *sums.places.T), strict=True):
             shape[:, SHAPE_SUMS.index(name)] = values
-        wanted = centroid_um(shape, self._plan.window_affine, self._plan.z_step_um, is_volume=is_volume)
+        wanted = self._centroids(shape, is_volume)
         found = self._table.spatial
         if found.shape != wanted.shape:
             yield self._fault(f"obsm['spatial'] has {found.shape[1:]} columns instead of {wanted.shape[1]}")
             return
         far = np.any(~np.isclose(found, wanted, rtol=1e-12, atol=_CLOSE_UM), axis=1)
         yield from self._rows(far, "obsm['spatial'] is not the centre of the pixels in labels/cells")
+
+    def _centroids(self, shape: Int64, is_volume: bool) -> npt.NDArray[np.float64]:
+        """Where the cells must be; of many images, each in that which its row names."""
+        plan = self._plan
+        if not plan.images or "image" not in self._table.obs:
+            return centroid_um(shape, plan.window_affine, plan.z_step_um, is_volume=is_volume)
+        place = {image.name: number for number, image in enumerate(plan.images)}
+        numbers = np.array([place.get(str(name), -1) for name in self._table.obs["image"]], dtype=np.int64)
+        wanted = np.full((len(shape), 3 if is_volume else 2), np.nan)
+        known, first = np.unique(numbers, return_index=True)
+        if np.any(np.diff(numbers) < 0):  # ids are ranks: cells stand image by image
+            return wanted
+        for number, part in zip(known.tolist(), np.split(np.arange(numbers.size), first[1:]), strict=False):
+            if number >= 0:
+                wanted[part] = centroid_um(
+                    shape[part], plan.affine_of(number), plan.z_step_um, is_volume=is_volume
+                )
+        return wanted
 
     def _column(self, name: str) -> npt.NDArray[np.float64]:
         """A column of obs; nothing but NaN where it is missing."""
