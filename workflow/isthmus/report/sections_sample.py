@@ -12,10 +12,12 @@ from markupsafe import Markup
 from isthmus.config.accessions import ARCHIVES, link, split_accessions
 from isthmus.report.charts import Segment, Threshold
 from isthmus.report.colours import COMPARTMENT_COLOURS
+from isthmus.report.depth import DepthPictures, draw_depth
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.groups import Groups
 from isthmus.report.many_images import draw_images, images_facts
 from isthmus.report.pictures import Picture, SamplePictures, draw_map, draw_sample
+from isthmus.report.pixels import shown_channels
 from isthmus.report.sections_seams import SeamsSection, seams_section
 from isthmus.report.text import TIMES, count, length, number
 
@@ -77,6 +79,7 @@ class SampleSection:
     tested: bool
     reader: str
     pictures: SamplePictures | None
+    depth: DepthPictures | None
     map: Picture | None
     map_title: str
     legend: list[tuple[str, str, int]]
@@ -108,6 +111,9 @@ def sample_section(
         pictures=(draw_images if sample.plan.images else draw_sample)(
             sample, nuclei_channel=_nuclei_channel(run, sample), max_px=max_px
         ),
+        depth=None
+        if sample.plan.images
+        else draw_depth(sample, shown_channels(sample, _nuclei_channel(run, sample)), max_px // 2),
         map=draw_map(sample, ours, groups.palette, max_px=max_px)
         if drawn and groups and ours is not None
         else None,
