@@ -15,7 +15,7 @@ from isthmus.config.paths import absolute
 from isthmus.config.sheet import Row, Sheet, read_sheet
 from isthmus.errors import UserError, did_you_mean, raise_all
 
-READERS = ("generic", "images", "merscope", "ome_tiff", "ome_zarr", "xenium")
+READERS = ("generic", "imc", "images", "merscope", "ome_tiff", "ome_zarr", "tiff_folder", "xenium")
 """Readers that a row may name."""
 
 RESERVED = (
@@ -76,7 +76,7 @@ PATHS = ("image", "transcripts", "counts", "labels")
 SIZES = ("pixel_size_um", "z_step_um")
 ORIGINS = ("origin_x_um", "origin_y_um")
 TEXTS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
-COLUMNS = ("sample", *PATHS, "reader", "segmentation", *SIZES, *ORIGINS, "affine", *TEXTS)
+COLUMNS = ("sample", *PATHS, "reader", "acquisition", "segmentation", *SIZES, *ORIGINS, "affine", *TEXTS)
 
 METHODS = ("basins", "blobs", "labels")
 """Methods that column `segmentation` may name."""
@@ -102,6 +102,7 @@ class Sample(Section):
     counts: FilePath | None = None
     labels: FilePath | None = None
     reader: str | None = None
+    acquisition: str | None = None
     segmentation: str | None = None
     pixel_size_um: float | None = None
     z_step_um: float | None = None
@@ -189,6 +190,7 @@ class _RowReader:
             "sample": self._name(),
             "reader": self._one_of("reader", READERS),
             "segmentation": self._one_of("segmentation", METHODS),
+            "acquisition": self._cell("acquisition"),
             "affine": self._affine(),
             "extra": {column: cell for column, cell in self.row.cells.items() if column not in COLUMNS},
             "where": self.where,

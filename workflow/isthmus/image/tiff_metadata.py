@@ -1,6 +1,7 @@
 """Pixel size, plane distance and channel names out of a TIFF's metadata.
 
 OME-XML: Pixels and Channel of https://www.openmicroscopy.org/Schemas/Documentation/Generated/OME-2016-06/ome.html
+QPTIFF: ImageDescription of each page, PerkinElmer-QPI-ImageDescription (Akoya Biosciences, QPTIFF file format).
 ImageJ: its description lines `unit` and `spacing`, with pixels per unit in the resolution tags.
 """
 
@@ -32,9 +33,28 @@ def tiff_facts(tif: tifffile.TiffFile) -> TiffFacts:
     """Read the facts of the first image of an open TIFF file."""
     if tif.is_ome and tif.ome_metadata:
         return _from_ome(tif.ome_metadata)
+    if tif.is_qpi:
+        return TiffFacts("QPTIFF", _from_tags(tif, unit="cm", needs=_CENTIMETER), None, _qpi_names(tif))
     if tif.is_imagej and tif.imagej_metadata:
         return _from_imagej(tif, tif.imagej_metadata)
     return TiffFacts("TIFF", _from_tags(tif, unit="cm", needs=_CENTIMETER))
+
+
+def _qpi_names(tif: tifffile.TiffFile) -> tuple[str | None, ...]:
+    """Names of a QPTIFF's channels, from the XML of each page: the biomarker where it is filled, else the fluor."""
+    names: list[str | None] = []
+    for page in tif.series[0].levels[0].pages:
+        # the declaration says utf-16, the bytes are others
+        text = getattr(page, "description", "").partition("?>")[2]
+        try:
+            root = ElementTree.fromstring(text)
+        except ElementTree.ParseError:
+            names.append(None)
+            continue
+        # other elements of these names lie deeper and belong to the scan profile
+        found = (root.findtext(name, "").strip() for name in ("Biomarker", "Name"))
+        names.append(next((name for name in found if name), None))
+    return tuple(names)
 
 
 def _from_ome(xml: str) -> TiffFacts:

@@ -12,16 +12,20 @@ from isthmus.image.panel import with_panel
 from isthmus.image.source import SampleParts
 from isthmus.readers.generic import read_generic
 from isthmus.readers.image_sets import read_images
+from isthmus.readers.imc import read_imc
 from isthmus.readers.merscope import is_merscope_folder, read_merscope
 from isthmus.readers.planes import with_planes
+from isthmus.readers.tiff_folder import read_tiff_folder
 from isthmus.readers.xenium import is_xenium_folder, read_xenium
 
 READERS: dict[str, Callable[[Sample], SampleParts]] = {
     "generic": read_generic,
+    "imc": read_imc,
     "merscope": read_merscope,
     "images": read_images,
     "ome_tiff": read_generic,
     "ome_zarr": read_generic,
+    "tiff_folder": read_tiff_folder,
     "xenium": read_xenium,
 }
 
@@ -50,4 +54,6 @@ def detect_reader(sample: Sample) -> str:
         return "xenium"
     if sample.image is not None and is_merscope_folder(sample.image):
         return "merscope"
+    if sample.image is not None and sample.image.suffix.lower() == ".mcd":
+        return "imc"
     return "generic"
