@@ -15,7 +15,7 @@ from isthmus.config.paths import absolute
 from isthmus.config.sheet import Row, Sheet, read_sheet
 from isthmus.errors import UserError, did_you_mean, raise_all
 
-READERS = ("generic", "imc", "images", "merscope", "ome_tiff", "ome_zarr", "tiff_folder", "xenium")
+READERS = ("cosmx", "generic", "imc", "images", "merscope", "ome_tiff", "ome_zarr", "tiff_folder", "xenium")
 """Readers that a row may name."""
 
 RESERVED = (
@@ -58,6 +58,7 @@ TAKEN = (
         "qc_pass",
         "qc_reason",
     ),
+    *("fov", "vendor_cell_id"),
     *(
         "leiden",
         "cell_type",

@@ -148,12 +148,24 @@ class PolygonsPart:
 
 
 @dataclass(frozen=True)
+class Field:
+    """A field of view and the box that it covers, in micrometres."""
+
+    name: str
+    x0_um: float
+    y0_um: float
+    x1_um: float
+    y1_um: float
+
+
+@dataclass(frozen=True)
 class SampleParts:
     """Everything a reader found for one sample.
 
     labels is a label image of the image's shape; polygons are the vendor's cells where these have outlines instead.
     labels_show says what either shows. planes_are says what several planes of the image are: a volume, or sections of
-    one layer of cells, which are projected unless the user asks for more.
+    one layer of cells, which are projected unless the user asks for more. fields are the fields of view that the image
+    was taken in, where the files tell.
     reader names it with its version ('xenium 2.0'); tested_on_real_files is False for a layout that no real file
     has tested; notes are lines for the report. A sample of many images lists them in `images`, and `layout` says how
     they are stored; `image` is then the largest of them, with the files of all.
@@ -167,6 +179,7 @@ class SampleParts:
     labels_show: Literal["nuclei", "cells"] = "nuclei"
     planes_are: Literal["volume", "sections"] = "volume"
     n_vendor_cells: int | None = None
+    fields: tuple[Field, ...] = ()
     tested_on_real_files: bool = True
     notes: tuple[str, ...] = field(default=())
     images: tuple[NamedImage, ...] = ()

@@ -30,7 +30,7 @@ _TYPES = {
 
 def csv_columns(path: Path, where: str, accepted: Mapping[str, tuple[str, ...]]) -> ColumnMap:
     """Find our columns in the header line."""
-    names, _ = _header(path, where)
+    names, _ = read_header(path, where)
     columns = map_columns(names, where, accepted)
     twice = [name for name in columns.theirs if names.count(name) > 1]
     if twice:
@@ -40,7 +40,7 @@ def csv_columns(path: Path, where: str, accepted: Mapping[str, tuple[str, ...]])
 
 def csv_batches(path: Path, columns: ColumnMap, where: str, n: int) -> Iterator[pa.RecordBatch]:
     """Batches of our columns, of the size in which the file is read (n is the caller's affair)."""
-    names, delimiter = _header(path, where)
+    names, delimiter = read_header(path, where)
     # Arrow is told the names, so that a first column without a name (a row index) does no harm.
     unique = [f"{position}:{name}" for position, name in enumerate(names)]
     theirs = [unique[names.index(name)] for name in columns.theirs]
@@ -65,8 +65,8 @@ def csv_batches(path: Path, columns: ColumnMap, where: str, n: int) -> Iterator[
         raise UserError(where=where, found=f"the table cannot be read ({found})", do="correct it") from error
 
 
-def _header(path: Path, where: str) -> tuple[list[str], str]:
-    """Names of the columns and the delimiter."""
+def read_header(path: Path, where: str) -> tuple[list[str], str]:
+    """Names of the columns and the delimiter of a table of text, plain or gzip."""
     try:
         with pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None) as stream:
             line = bytes(stream.read(_HEADER_BYTES)).decode("utf-8-sig").partition("\n")[0].rstrip("\r")

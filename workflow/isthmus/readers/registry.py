@@ -10,6 +10,7 @@ from isthmus.config.samples import Sample
 from isthmus.errors import UserError, did_you_mean
 from isthmus.image.panel import with_panel
 from isthmus.image.source import SampleParts
+from isthmus.readers.cosmx import is_cosmx_folder, read_cosmx
 from isthmus.readers.generic import read_generic
 from isthmus.readers.image_sets import read_images
 from isthmus.readers.imc import read_imc
@@ -19,6 +20,7 @@ from isthmus.readers.tiff_folder import read_tiff_folder
 from isthmus.readers.xenium import is_xenium_folder, read_xenium
 
 READERS: dict[str, Callable[[Sample], SampleParts]] = {
+    "cosmx": read_cosmx,
     "generic": read_generic,
     "imc": read_imc,
     "merscope": read_merscope,
@@ -56,4 +58,6 @@ def detect_reader(sample: Sample) -> str:
         return "merscope"
     if sample.image is not None and sample.image.suffix.lower() == ".mcd":
         return "imc"
+    if sample.image is not None and is_cosmx_folder(sample.image):
+        return "cosmx"
     return "generic"

@@ -29,6 +29,7 @@ from isthmus.tables.complete import complete_cells
 from isthmus.tables.counts import alphabetical, count_tables, is_control, merge_counts
 from isthmus.tables.merge import CellSums, merge_sums
 from isthmus.tables.transcripts import Assignment, TranscriptWriter, note_states, with_cells
+from isthmus.tables.vendor_columns import add_fields, add_names
 
 _PARAMETERS = ("image", "segmentation", "cells", "quantification")
 _SHEET_COLUMNS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
@@ -78,6 +79,11 @@ def build_table(job: Job) -> None:
         roles=read_panel(settings.image.panel).role_of if settings.image.panel else {},
         images=cell_images(job),
     )
+    parts = read_sample(sheet_sample(plan))
+    if settings.segmentation.method == "labels" and parts.polygons and parts.polygons.names:
+        add_names(table, parts.polygons.names())
+    if parts.fields:
+        add_fields(table, parts.fields)
     write_table(table, paths.raw_table)
     numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)
     job.n_files += len(numbers["shards"])
