@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from anndata import AnnData
 
 from isthmus import __version__
+from isthmus.config.models import Settings
 from isthmus.config.panel import read_panel
 from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError
@@ -79,15 +81,22 @@ def build_table(job: Job) -> None:
         roles=read_panel(settings.image.panel).role_of if settings.image.panel else {},
         images=cell_images(job),
     )
+    _add_vendor_columns(table, plan, settings)
+    write_table(table, paths.raw_table)
+    numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)
+    job.n_files += len(numbers["shards"])
+    write_json(paths.record("build_table"), numbers)
+
+
+def _add_vendor_columns(table: AnnData, plan: SamplePlan, settings: Settings) -> None:
+    """Names of imported cells and fields of view, where the vendor's files have them."""
+    if plan.images:
+        return
     parts = read_sample(sheet_sample(plan))
     if settings.segmentation.method == "labels" and parts.polygons and parts.polygons.names:
         add_names(table, parts.polygons.names())
     if parts.fields:
         add_fields(table, parts.fields)
-    write_table(table, paths.raw_table)
-    numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)
-    job.n_files += len(numbers["shards"])
-    write_json(paths.record("build_table"), numbers)
 
 
 def _backgrounds(job: Job, channels: Sequence[int]) -> list[int]:
