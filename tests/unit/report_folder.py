@@ -271,6 +271,13 @@ def _write_comparison(paths, *, tested, corrected):
     after = [0.8, 0.7] if corrected else [np.nan] * 2
     rows = {"measure": ["batch_lisi", "neighbours_kept"], "about": ["mixing", "conservation"]}
     table.uns["integration"] = pd.DataFrame({**rows, "before": [0.1234, 1.0], "after": after})
+    table.uns["niches"] = pd.DataFrame(
+        {"niche": ["0", "1"], "n_cells": [30, 10], **dict.fromkeys(TYPES, 0.25)}
+    )
+    met = {"type_a": ["T", "B"], "type_b": ["T", "T"], "from_um": 0.0, "to_um": 20.0, "n_pairs": [90, 3]}
+    table.uns["co_occurrence"] = pd.DataFrame({**met, "ratio": [3.217, 9.0]})
+    genes = {"gene": ["KRT8", "ACTB"], "morans_i": [0.61, 0.01], "z_score": [30.0, 0.1]}
+    table.uns["spatial_genes"] = pd.DataFrame({**genes, "p_value": [1e-9, 0.4], "p_adjusted": [2e-9, 0.4]})
     record = {"batch_column": "sample", "n_batches": 2, "done": corrected, "theta": 2.0, "max_rounds": 10}
     table.uns["isthmus"]["integration"] = record
     table.uns["isthmus"]["composition"] = {"transform": "arcsine", "note": "4 samples of 2 conditions"}

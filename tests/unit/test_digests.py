@@ -108,6 +108,11 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.integration.batch_column": ("day", ("analyse",)),
     "analysis.integration.harmony.theta": (1.0, NOTHING),  # no method is chosen in these settings
     "analysis.integration.harmony.max_rounds": (3, NOTHING),
+    "analysis.spatial.n_niches": (3, ("annotate",)),
+    "analysis.spatial.niche_neighbours": (9, ("annotate",)),
+    "analysis.spatial.co_occurrence_um": ((9.0,), ("annotate",)),
+    "analysis.spatial.spatial_genes": (False, ("annotate",)),
+    "analysis.spatial.distances_to": (("B",), ("annotate",)),
     "analysis.composition.transform": ("clr", ("annotate",)),
     "analysis.composition.adjust_for_batch": (False, ("annotate",)),
     "analysis.annotation.reference": ("elsewhere.csv", NOTHING),  # its content counts, not where it lies

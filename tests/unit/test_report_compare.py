@@ -1,4 +1,4 @@
-"""What the page says of batches and conditions."""
+"""What the page says of batches, conditions and places."""
 
 import pytest
 from report_folder import make_results
@@ -47,7 +47,7 @@ def test_without_a_test_there_are_shares_and_no_p_values(tmp_path):
     assert section is not None
     assert section.tested is False
     page = render(run)
-    assert "adjusted p" not in page
+    assert ">adjusted p<" not in page
     assert "btac582" not in page
 
 
@@ -55,3 +55,13 @@ def test_without_a_test_there_are_shares_and_no_p_values(tmp_path):
 def test_a_single_sample_is_not_compared(tmp_path, corrected):
     run = read_run(make_results(tmp_path / "r", images=False, corrected=corrected).root)
     assert composition_section(run) is None
+
+
+def test_niches_distances_and_spatial_genes_are_told(tmp_path):
+    page = render(read_run(make_results(tmp_path / "r", images=False).root))
+    assert "0 (30 cells)" in page
+    assert "0 to 20 µm" in page
+    assert ">3.22<" in page
+    assert ">9.00<" not in page, "three pairs are no evidence"
+    assert "1 of 2 genes are more alike" in page
+    assert "KRT8 <small>0.61" in page

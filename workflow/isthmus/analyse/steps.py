@@ -18,6 +18,7 @@ from isthmus.analyse.files import read_table, write_json, write_table, write_tsv
 from isthmus.analyse.gates import read_gates
 from isthmus.analyse.mixing import measure_integration
 from isthmus.analyse.neighbourhood import enrich_neighbourhoods
+from isthmus.analyse.places import describe_places
 from isthmus.analyse.pseudobulk import add_up_cells
 from isthmus.analyse.quality import mark_quality
 from isthmus.analyse.quality_intensities import mark_intensities
@@ -151,6 +152,7 @@ def annotate(
     adjust_for_batch: bool = True,
     intensities: Mapping[str, Any] | None = None,
     gating: Mapping[str, Any] | None = None,
+    spatial: Mapping[str, Any] | None = None,
 ) -> None:
     """Give cells a type where there is a reference, find which types (else clusters) lie together, compare samples.
 
@@ -191,6 +193,9 @@ def annotate(
     table.uns["neighbourhood"] = neighbourhood
     options = {"by": by, "max_distance_um": max_distance_um, "n_permutations": n_permutations, "seed": seed}
     _note(table, "neighbourhood", options)
+    describe_places(
+        table, by, _images(table.obs), max_distance_um=max_distance_um, seed=seed, **(spatial or {})
+    )
     composition = _compare_samples(table, by, transform=transform, adjust_for_batch=adjust_for_batch)
     table.uns["integration"] = _measure_mixing(table, by, seed)
     write_table(table, output)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Strict, field_validator, model_validator
 
-from isthmus.config.options import FilePath, Section, option
+from isthmus.config.options import FilePath, Section, Texts, option
 from isthmus.config.proteins import GatingOptions, IntensityOptions
 
 
@@ -145,6 +145,29 @@ class NeighbourhoodOptions(Section):
     )
 
 
+class SpatialOptions(Section):
+    """What else is asked of where cells lie."""
+
+    n_niches: int = option(8, "Niches: groups of cells by the types around them; 0 for none.", ge=0, le=100)
+    niche_neighbours: int = option(20, "Nearest cells that make a cell's surroundings.", ge=2, le=500)
+    co_occurrence_um: Annotated[tuple[float, ...], Strict(False)] = option(
+        (20.0, 40.0, 80.0, 160.0),
+        "Rising outer radii of the rings in which types are met around types; an empty list for none.",
+        unit="um",
+    )
+    spatial_genes: bool = option(True, "Whether genes alike in neighbouring cells are sought (Moran's I).")
+    distances_to: Texts = option(
+        (), "Types to whose nearest cell every cell's distance is measured; an empty list for none."
+    )
+
+    @field_validator("co_occurrence_um")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(radius <= 0 or radius > 1000 for radius in value) or list(value) != sorted(set(value)):
+            raise ValueError("give rising radii above 0 and up to 1000")
+        return value
+
+
 class AnalysisOptions(Section):
     """Analysis of the table of cells."""
 
@@ -158,4 +181,5 @@ class AnalysisOptions(Section):
     gating: GatingOptions = option(GatingOptions(), "Cell types by rules on markers.")
     annotation: AnnotationOptions = option(AnnotationOptions(), "How cells get a type.")
     neighbourhood: NeighbourhoodOptions = option(NeighbourhoodOptions(), "Which types lie beside which.")
+    spatial: SpatialOptions = option(SpatialOptions(), "What else is asked of where cells lie.")
     composition: CompositionOptions = option(CompositionOptions(), "How conditions are compared.")

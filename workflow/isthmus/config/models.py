@@ -19,6 +19,7 @@ from isthmus.config.analysis import (
     IntegrationOptions,
     NeighbourhoodOptions,
     QualityOptions,
+    SpatialOptions,
 )
 from isthmus.config.metadata import Author, MetadataOptions
 from isthmus.config.options import FilePath, Section, Texts, option
@@ -44,6 +45,7 @@ __all__ = [
     "QuantificationOptions",
     "SegmentationOptions",
     "Settings",
+    "SpatialOptions",
 ]
 
 MIN_BLOCK_PX = 256

@@ -66,6 +66,7 @@ TAKEN = (
         "cell_type_fit",
         "cell_type_best",
         "cell_type_ontology_term_id",
+        "niche",
     ),
 )
 """Columns of the tables of cells; a column of the sheet goes there too and must not be called so."""

@@ -166,6 +166,7 @@ def cohort_digests(
         annotation,
         (inputs.get("gates"), gating) if "gates" in inputs else None,
         analysis["neighbourhood"],
+        analysis["spatial"],
         analysis["composition"],
         analysis["seed"],
     )

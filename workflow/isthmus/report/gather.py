@@ -91,6 +91,9 @@ class RunResults:
     neighbourhood: pd.DataFrame | None
     mixing: pd.DataFrame | None = None
     composition: pd.DataFrame | None = None
+    niches: pd.DataFrame | None = None
+    co_occurrence: pd.DataFrame | None = None
+    spatial_genes: pd.DataFrame | None = None
     resources: list[Record] = field(default_factory=list)
     notes: Record = field(default_factory=dict)
 
@@ -110,6 +113,9 @@ def read_run(root: Path) -> RunResults:
         neighbourhood=_read_tsv(paths.cohort / "neighbourhood.tsv", {"type_a": str, "type_b": str}),
         mixing=_read_frame(paths.cohort_table, "uns/integration"),
         composition=_read_composition(paths.composition),
+        niches=_read_frame(paths.cohort_table, "uns/niches"),
+        co_occurrence=_read_frame(paths.cohort_table, "uns/co_occurrence"),
+        spatial_genes=_read_frame(paths.cohort_table, "uns/spatial_genes"),
         resources=[row for row in read_resources(paths) if row["rule"] != "report"],
         notes=_read_notes(paths.cohort_table),
     )

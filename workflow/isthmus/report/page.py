@@ -18,6 +18,7 @@ from isthmus.report.gather import RunResults, read_run
 from isthmus.report.methods import methods_text, references
 from isthmus.report.sections_cohort import cohort_section
 from isthmus.report.sections_compare import composition_section, mixing_section
+from isthmus.report.sections_places import places_section
 from isthmus.report.sections_run import files_section, resources_section, summary
 from isthmus.report.sections_sample import sample_section
 from isthmus.report.settings_text import settings_lines
@@ -82,6 +83,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "cohort": cohort,
         "mixing": mixing_section(run),
         "composition": composition_section(run),
+        "places": places_section(run, cohort),
         "use": resources_section(run),
         "machine": run.plan.machine,
         "software": software_versions(run.plan.isthmus),

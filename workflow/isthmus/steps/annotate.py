@@ -22,4 +22,5 @@ def annotate(job: Job) -> None:
         **options.annotation.model_dump(),
         **options.neighbourhood.model_dump(),
         **options.composition.model_dump(),
+        spatial=options.spatial.model_dump(),
     )
