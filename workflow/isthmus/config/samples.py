@@ -15,7 +15,18 @@ from isthmus.config.paths import absolute
 from isthmus.config.sheet import Row, Sheet, read_sheet
 from isthmus.errors import UserError, did_you_mean, raise_all
 
-READERS = ("cosmx", "generic", "imc", "images", "merscope", "ome_tiff", "ome_zarr", "tiff_folder", "xenium")
+READERS = (
+    "cosmx",
+    "generic",
+    "imc",
+    "imagexpress",
+    "images",
+    "merscope",
+    "ome_tiff",
+    "ome_zarr",
+    "tiff_folder",
+    "xenium",
+)
 """Readers that a row may name."""
 
 RESERVED = (

@@ -13,6 +13,7 @@ from isthmus.image.source import SampleParts
 from isthmus.readers.cosmx import is_cosmx_folder, read_cosmx
 from isthmus.readers.generic import read_generic
 from isthmus.readers.image_sets import read_images
+from isthmus.readers.imagexpress import is_imagexpress_folder, read_imagexpress
 from isthmus.readers.imc import read_imc
 from isthmus.readers.merscope import is_merscope_folder, read_merscope
 from isthmus.readers.planes import with_planes
@@ -24,6 +25,7 @@ READERS: dict[str, Callable[[Sample], SampleParts]] = {
     "generic": read_generic,
     "imc": read_imc,
     "merscope": read_merscope,
+    "imagexpress": read_imagexpress,
     "images": read_images,
     "ome_tiff": read_generic,
     "ome_zarr": read_generic,
@@ -60,4 +62,6 @@ def detect_reader(sample: Sample) -> str:
         return "imc"
     if sample.image is not None and is_cosmx_folder(sample.image):
         return "cosmx"
+    if sample.image is not None and is_imagexpress_folder(sample.image):
+        return "imagexpress"
     return "generic"
