@@ -41,7 +41,7 @@ class FieldFiles:
             if self.how == "max":
                 joined = np.maximum(joined, pixels)
             else:
-                total += pixels
+                total += pixels.astype(np.int64)
         return joined if self.how == "max" else (total // len(self.files[channel])).astype(joined.dtype)
 
 

@@ -62,7 +62,7 @@ def is_imagexpress_folder(path: Path) -> bool:
 
 
 def read_imagexpress(sample: Sample) -> SampleParts:
-    """Read a plate named by column `image`; `image.z` says what becomes of planes (by default the vendor's projection)."""
+    """Read a plate named by column `image`; by default its planes are the vendor's projection (`image.z`)."""
     folder = required_image(sample)
     where = f"{sample.where}, plate '{folder}'"
     plate = _find(folder, where)
@@ -146,10 +146,10 @@ def _check_complete(plate: Plate, htd: Htd | None, waves: list[int], where: str)
         wrong = [f"wavelength w{wave}" for wave in waves if wave not in files]
         wrong += [f"wavelength w{wave}" for wave in files if wave not in waves]
         if wrong:
-            lacks = set(waves) - set(files)
+            here, there_ = ("lacks", "has") if set(waves) - set(files) else ("has", "lacks")
             raise UserError(
                 where=f"{where}, field {_name(field)}",
-                found=f"it {'lacks' if lacks else 'has'} {wrong[0]}, which field {_name(first)} {'has' if lacks else 'lacks'}",
+                found=f"it {here} {wrong[0]}, which field {_name(first)} {there_}",
                 do="copy the plate again, whole, or leave the field out",
             )
         for wave in waves:
@@ -157,7 +157,7 @@ def _check_complete(plate: Plate, htd: Htd | None, waves: list[int], where: str)
             if steps != wanted:
                 raise UserError(
                     where=f"{where}, field {_name(field)}",
-                    found=f"wavelength w{wave} has the steps of z {_listed(steps)}, in field {_name(first)} {_listed(wanted)}",
+                    found=f"w{wave} has the steps of z {_listed(steps)}, in field {_name(first)} {_listed(wanted)}",
                     do="copy the plate again, whole, or leave the field out",
                 )
 
@@ -248,11 +248,8 @@ def _notes(
     deepest = max(len(planes) for planes in steps.values())
     notes = []
     if deepest:
-        what = (
-            f"plane {plane}"
-            if plane is not None
-            else {"max": "their maximum", "mean": "their mean"}.get(how or "", "")
-        )
+        joined = {"max": "their maximum", "mean": "their mean"}.get(how or "", "")
+        what = joined if plane is None else f"plane {plane}"
         what = what or "the instrument's projection, or the maximum of the planes where there is none"
         notes.append(f"there are up to {deepest} planes of z; used is {what} (image.z)")
     if htd is not None:
