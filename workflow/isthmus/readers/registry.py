@@ -48,8 +48,10 @@ def _through_panel(parts: SampleParts, sample: Sample) -> SampleParts:
     if sample.panel is None:
         return parts
     where = f"{sample.where}, image.panel '{sample.panel}'"
-    image = with_panel(parts.image, read_panel(sample.panel, where=where), where=where)
-    return replace(parts, image=image)
+    panel = read_panel(sample.panel, where=where)
+    image = with_panel(parts.image, panel, where=where)
+    images = (replace(each, part=with_panel(each.part, panel, where=where)) for each in parts.images)
+    return replace(parts, image=image, images=tuple(images))
 
 
 def detect_reader(sample: Sample) -> str:
