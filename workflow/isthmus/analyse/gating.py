@@ -35,6 +35,7 @@ MIN_CELLS = 20
 """With fewer cells no threshold is looked for: no cell has the marker."""
 MIN_SEPARATION = 2.0
 """Ashman's D below which two distributions are taken for one, doi:10.1086/117248."""
+HISTOGRAM_BINS = 40
 FAR_OUT = 3.0
 """Where there is one population only, cells this many robust standard deviations above its median have the marker."""
 
@@ -67,7 +68,8 @@ def gate_cells(
     Of the types whose rules all hold with `min_confidence`, the one with most rules is taken (so that a row 'T cell'
     and a row 'helper T cell' may stand side by side), and of several the surest. Adds obs `cell_type` (category),
     `cell_type_confidence` (how sure the weakest rule is, float64) and `cell_type_best` (the best type whether or not it
-    is good enough); uns `gates`: one row a sample and marker with the threshold in the image's units.
+    is good enough); uns `gates`: one row a sample and marker with the threshold in the image's units; uns
+    `gate_histograms`: cells by transformed intensity, one row a sample, marker and bin.
 
     Parameters
     ----------
@@ -88,13 +90,15 @@ def gate_cells(
     values = transformed(raw, transform, cofactors)[:, columns]
     positive = np.zeros(values.shape)
     samples = table.obs["sample"].astype(str).to_numpy()
-    rows = []
+    rows, bins = [], []
     for sample in dict.fromkeys(samples.tolist()):
         mine = samples == sample
         for place, marker in enumerate(markers):
             with single_thread():
                 split = split_marker(values[mine, place], threshold, seed)
             positive[mine, place] = split.positive
+            found = _bins(values[mine, place], split.positive)
+            bins += [(sample, marker, split.threshold, *each) for each in found]
             level = float(inverse(np.array(split.threshold), transform, cofactors[columns[place]]))
             rows.append(
                 (
@@ -108,7 +112,17 @@ def gate_cells(
             )
     names = ("sample", "marker", "threshold", "positive", "separated", "separation")
     table.uns["gates"] = pd.DataFrame(rows, columns=list(names))
+    table.uns["gate_histograms"] = pd.DataFrame(
+        bins, columns=["sample", "marker", "threshold", "low", "high", "cells", "positive"]
+    )
     _assign(table, gates, pd.DataFrame(positive, columns=markers), min_confidence)
+
+
+def _bins(values: Floats, positive: Floats) -> list[tuple[float, float, int, int]]:
+    """Bounds of each bin, its cells and those that have the marker."""
+    edges = np.histogram_bin_edges(values, bins=HISTOGRAM_BINS)
+    cells, having = np.histogram(values, edges)[0], np.histogram(values[positive >= 0.5], edges)[0]
+    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), cells.tolist(), having.tolist(), strict=True))
 
 
 def split_marker(values: Floats, method: Threshold = "mixture", seed: int = 0) -> Split:

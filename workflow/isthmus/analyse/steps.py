@@ -182,6 +182,8 @@ def annotate(
     if gating is not None and gating.get("gates") is not None:
         _gate(table, intensities or {}, gating, seed)
     by = "cell_type" if "cell_type" in table.obs else "leiden"
+    if is_intensities(table):
+        _describe_markers(table, by, intensities or {}, seed)
     neighbourhood = enrich_neighbourhoods(
         table.obs[by],
         np.asarray(table.obsm["spatial"], dtype=np.float64),
@@ -235,6 +237,15 @@ def _measure_mixing(table: AnnData, by: str, seed: int) -> pd.DataFrame:
         table.obs[by].astype(str).to_numpy(dtype=str) if by == "cell_type" else None,
         seed=seed,
     )
+
+
+def _describe_markers(table: AnnData, by: str, intensities: Mapping[str, Any], seed: int) -> None:
+    """Means of markers by type, and light where it does not belong; see `spillover`."""
+    from isthmus.analyse.spillover import mean_by_type, measure_spillover
+
+    table.uns["marker_means"] = mean_by_type(table, by)
+    transform, cofactor = intensities.get("transform", "arcsinh"), intensities.get("cofactor")
+    measure_spillover(table, transform=transform, cofactor=cofactor, seed=seed)
 
 
 def _gate(table: AnnData, intensities: Mapping[str, Any], gating: Mapping[str, Any], seed: int) -> None:

@@ -115,29 +115,50 @@ def heat_map(
     limit: float,
 ) -> Markup:
     """Names x names, coloured from -limit (blue) over 0 (white) to limit (orange); each field tells its number."""
-    longest = max(len(name) for name in names)
-    left = top = min(200, 14 + 7 * longest)
-    cell = max(14, min(34, 560 // len(names)))
+    told = {pair: f"{pair[0]} beside {pair[1]}: {words}" for pair, words in counts.items()}
+    words = f"Heat map of neighbourhood enrichment between {len(names)} kinds of cells; the table below has the numbers"
+    return field_map(names, names, values, told, limit=limit, words=words)
+
+
+def field_map(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Mapping[tuple[str, str], float],
+    told: Mapping[tuple[str, str], str],
+    *,
+    limit: float,
+    words: str,
+    digits: int = 0,
+) -> Markup:
+    """Rows x columns, coloured from -limit (blue) over 0 (white) to limit (orange); each field tells what it is."""
+    left = min(200, 14 + 7 * max(len(name) for name in rows))
+    longest = max(len(name) for name in columns)
+    top = min(200, 14 + 7 * longest)
+    cell = max(14, min(34, 560 // max(len(rows), len(columns))))
     parts: list[str] = []
-    for i, row in enumerate(names):
+    for j, column in enumerate(columns):
+        x, y = left + (j + 0.5) * cell + 4, top - 8
+        parts.append(
+            f'<text class="row" transform="translate({x:g} {y:g}) rotate(-60)">{escape(column)}</text>'
+        )
+    for i, row in enumerate(rows):
         parts.append(_text(left - 8, top + (i + 0.5) * cell + 4, row, "end", "row"))
-        x, y = left + (i + 0.5) * cell + 4, top - 8
-        parts.append(f'<text class="row" transform="translate({x:g} {y:g}) rotate(-60)">{escape(row)}</text>')
-        for j, column in enumerate(names):
+        for j, column in enumerate(columns):
             value = values.get((row, column))
             if value is None:
                 continue
             colour = diverging(value, limit)
-            told = f"<title>{escape(row)} beside {escape(column)}: {escape(counts[row, column])}</title>"
+            title = f"<title>{escape(told[row, column])}</title>"
             place = f'x="{left + j * cell}" y="{top + i * cell}" width="{cell - 1}" height="{cell - 1}"'
-            parts.append(f'<rect {place} fill="{colour}">{told}</rect>')
+            parts.append(f'<rect {place} fill="{colour}">{title}</rect>')
             if cell >= 26:
                 style = "on-dark" if is_dark(colour) else "on-light"
                 middle = (left + (j + 0.5) * cell - 0.5, top + (i + 0.5) * cell + 3.5)
-                parts.append(_text(*middle, f"{value:.0f}".replace("-0", "0"), "middle", f"{style} tiny"))
-    side = len(names) * cell
-    words = f"Heat map of neighbourhood enrichment between {len(names)} kinds of cells; the table below has the numbers"
-    return _svg(left + side + max(20, 4 * longest), top + side + 4, parts, words)
+                shown = f"{value:.{digits}f}"
+                shown = shown.removeprefix("-") if float(shown) == 0 else shown
+                parts.append(_text(*middle, shown, "middle", f"{style} tiny"))
+    width, height = len(columns) * cell, len(rows) * cell
+    return _svg(left + width + max(20, 4 * longest), top + height + 4, parts, words)
 
 
 def _ticks(low: float, high: float, about: int) -> list[float]:

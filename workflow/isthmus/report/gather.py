@@ -96,6 +96,7 @@ class RunResults:
     spatial_genes: pd.DataFrame | None = None
     resources: list[Record] = field(default_factory=list)
     notes: Record = field(default_factory=dict)
+    proteins: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def read_run(root: Path) -> RunResults:
@@ -118,6 +119,7 @@ def read_run(root: Path) -> RunResults:
         spatial_genes=_read_frame(paths.cohort_table, "uns/spatial_genes"),
         resources=[row for row in read_resources(paths) if row["rule"] != "report"],
         notes=_read_notes(paths.cohort_table),
+        proteins=_read_proteins(paths.cohort_table),
     )
 
 
@@ -169,6 +171,13 @@ def _read_frame(path: Path, element: str) -> pd.DataFrame | None:
         return None
     with h5py.File(path, mode="r") as file:
         return pd.DataFrame(read_elem(file[element])) if element in file else None
+
+
+def _read_proteins(path: Path) -> dict[str, pd.DataFrame]:
+    """The tables that the analysis of intensities left, by name; none for other assays."""
+    names = ("marker_means", "gates", "gate_histograms", "crosstalk", "neighbour_light")
+    found = {name: _read_frame(path, f"uns/{name}") for name in names}
+    return {name: frame for name, frame in found.items() if frame is not None}
 
 
 def _read_cells(path: Path) -> Cells | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from isthmus.report import methods_proteins
 from isthmus.report.gather import RunResults
 from isthmus.report.text import count, joined
 
@@ -60,11 +61,16 @@ def methods_text(run: RunResults) -> list[str]:
     sentences = [_images(run), _segmentation(run), _cells(settings)]
     if any(sample.plan.has_points for sample in run.samples):
         sentences += [_counts(settings), _quality(settings["analysis"]["quality"])]
+    elif run.proteins:
+        sentences.append(methods_proteins.intensities(settings))
     if run.cohort is not None and run.cohort.umap is not None:
-        sentences.append(_clusters(settings["analysis"], run.notes))
+        told = methods_proteins.clusters if run.proteins else _clusters
+        sentences.append(told(settings["analysis"], run.notes))
         if run.notes.get("integration", {}).get("done"):
             sentences.append(_integration(run.notes["integration"]))
-    if run.cohort is not None and "cell_type" in run.cohort.obs:
+    if "gating" in run.notes:
+        sentences.append(methods_proteins.gates(run.notes["gating"]))
+    elif run.cohort is not None and "cell_type" in run.cohort.obs:
         sentences.append(_types(run.notes.get("annotation", {})))
     if run.neighbourhood is not None:
         sentences.append(

@@ -19,6 +19,7 @@ from isthmus.report.methods import methods_text, references
 from isthmus.report.sections_cohort import cohort_section
 from isthmus.report.sections_compare import composition_section, mixing_section
 from isthmus.report.sections_places import places_section
+from isthmus.report.sections_proteins import protein_section
 from isthmus.report.sections_run import files_section, resources_section, summary
 from isthmus.report.sections_sample import sample_section
 from isthmus.report.settings_text import settings_lines
@@ -81,6 +82,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "notes": notes_of(CellsOptions.model_validate(run.plan.settings["cells"], strict=False)),
         "samples": [sample_section(run, sample, cohort.colours, max_px) for sample in run.samples],
         "cohort": cohort,
+        "proteins": protein_section(run),
         "mixing": mixing_section(run),
         "composition": composition_section(run),
         "places": places_section(run, cohort),

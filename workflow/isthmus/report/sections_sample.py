@@ -34,6 +34,8 @@ METRICS = {
     "nucleus_area_um2": ("nucleus area", "µm²"),
     "volume_um3": ("cell volume", "µm³"),
     "nucleus_volume_um3": ("nucleus volume", "µm³"),
+    "nuclear_signal": ("nuclear signal above the background", ""),
+    "total_intensity": ("sum of marker intensities", ""),
     "control_fraction": ("share of negative controls", ""),
     "low_quality_fraction": ("share of low-quality transcripts", ""),
 }
@@ -43,6 +45,9 @@ THRESHOLDS = {
     "min_genes": ("n_genes", "at least"),
     "min_area_um2": ("area_um2", "at least"),
     "max_area_um2": ("area_um2", "at most"),
+    "min_nuclear_signal": ("nuclear_signal", "at least"),
+    "min_total_intensity": ("total_intensity", "at least"),
+    "max_total_intensity": ("total_intensity", "at most"),
     "max_control_fraction": ("control_fraction", "at most"),
 }
 
