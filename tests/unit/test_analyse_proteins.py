@@ -12,6 +12,7 @@ from isthmus.analyse.cohort import join_samples
 from isthmus.analyse.gates import Gate, read_gates
 from isthmus.analyse.gating import gate_cells, split_marker
 from isthmus.analyse.quality_intensities import mark_intensities
+from isthmus.analyse.spillover import mean_by_type, measure_spillover
 from isthmus.analyse.transform import (
     cofactors_of,
     inverse,
@@ -251,3 +252,46 @@ def test_clusters_of_intensities_follow_the_types():
     b = kinds == "B"
     raw = table.layers["intensities"][:, 3]
     assert best["logfoldchange"] == pytest.approx(np.log2(raw[b].mean() / raw[~b].mean()), abs=0.1)
+
+
+def test_light_that_spills_into_another_channel_is_found():
+    table, _ = cells(n=200)
+    clean = table.copy()
+    table.X = table.X.copy()
+    table.X[:, 3] += 0.08 * table.X[:, 0]
+    for made, wanted in ((table, 0.08), (clean, None)):
+        measure_spillover(made)
+        found = made.uns["crosstalk"].set_index(["marker", "into"])["share"]
+        if wanted is None:
+            assert ("CD3", "CD20") not in found.index or found["CD3", "CD20"] < 0.01
+        else:
+            assert found["CD3", "CD20"] == pytest.approx(wanted, rel=0.2)
+
+
+def test_light_of_neighbours_is_found():
+    """Cells on a lattice; each gets a tenth of the light of those that it touches."""
+    table, _ = cells(n=225)
+    side = 30
+    at = np.arange(side * side)
+    table.obs["area_um2"] = np.pi * 25.0
+    table.obsm["spatial"] = np.column_stack([at % side, at // side]) * 10.0
+    grid = table.X.reshape(side, side, -1).astype(float)
+    wide = np.pad(grid, ((1, 1), (1, 1), (0, 0)))
+    sums = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
+    counts = np.pad(np.ones((side, side)), 1)
+    n = counts[:-2, 1:-1] + counts[2:, 1:-1] + counts[1:-1, :-2] + counts[1:-1, 2:]
+    spilt = table.copy()
+    spilt.X = (grid + 0.1 * sums / n[..., None]).reshape(side * side, -1).astype(np.float32)
+    for made, low, high in ((spilt, 0.07, 0.13), (table, -0.01, 0.01)):
+        measure_spillover(made)
+        found = made.uns["neighbour_light"].set_index("marker")
+        assert low < found.loc["CD20", "share"] < high
+    assert spilt.uns["neighbour_light"].set_index("marker").loc["CD20", "explained"] > 0.3
+
+
+def test_means_of_types():
+    table, kinds = cells()
+    table.obs["cell_type"] = pd.Categorical(kinds, categories=[*sorted(LEVELS), "nothing"])
+    means = mean_by_type(table, "cell_type").set_index("cell_type")
+    assert means.index.tolist() == sorted(LEVELS)
+    assert means.loc["B", "CD20"] == pytest.approx(table.X[kinds == "B", 3].mean(), rel=1e-6)

@@ -18,7 +18,8 @@ from isthmus.errors import UserError, did_you_mean, raise_all
 Role = Literal["nuclear", "membrane", "cytoplasm", "lineage", "state", "ignore"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-_COLUMNS = ("channel", "marker", "role")
+SUM = " + "
+"""Between the names of channels in the name of their sum."""
 _STEINBOCK = {"1": "nuclear", "2": "membrane"}
 
 
@@ -81,7 +82,7 @@ class Panel:
 
 def sum_name(markers: Sequence[str]) -> str | None:
     """Name of the channel that is the sum of these; None for none."""
-    return " + ".join(markers) or None
+    return SUM.join(markers) or None
 
 
 def read_panel(path: Path, *, where: str | None = None) -> Panel:

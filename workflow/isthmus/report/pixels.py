@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from isthmus.blocks.grid import Region
+from isthmus.config.panel import SUM
 from isthmus.image.ome_zarr import Level
 from isthmus.image.pyramid import level_factors
 from isthmus.report.colours import CHANNEL_COLOURS, rgb
@@ -52,8 +53,13 @@ def read_labels(sample: SampleResults, name: str, level: int, region: Region) ->
 
 
 def shown_channels(sample: SampleResults, first: int) -> list[int]:
-    """Channels of a composite: the one that shows the nuclei, then the others in their order."""
-    others = [channel for channel in range(sample.plan.shape[0]) if channel != first]
+    """Channels of a composite: the one that shows the nuclei, then the others in their order.
+
+    Channels that the first one is the sum of would only show the same again.
+    """
+    names = sample.plan.channels
+    shown = {names[first], *names[first].split(SUM)}
+    others = [channel for channel, name in enumerate(names) if name not in shown]
     return [first, *others][:MAX_CHANNELS]
 
 
