@@ -102,6 +102,7 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.clustering.n_top_genes": (500, ("analyse",)),
     "analysis.clustering.n_components": (20, ("analyse",)),
     "analysis.clustering.n_neighbours": (20, ("analyse",)),
+    "analysis.clustering.most_cells": (5000, ("analyse",)),
     "analysis.clustering.leiden_resolution": (0.5, ("analyse",)),
     "analysis.clustering.min_dist": (0.2, ("analyse",)),
     "analysis.integration.method": ("harmony", ("analyse",)),

@@ -18,6 +18,7 @@ from scipy import sparse
 
 from isthmus.analyse.batches import CORRECTED, Method, correct_batches
 from isthmus.analyse.compiled import keep_compiled
+from isthmus.analyse.sketch import draw_cells, follow_nearest, part_of
 from isthmus.analyse.threads import single_thread
 from isthmus.analyse.transform import (
     choose_markers,
@@ -43,6 +44,7 @@ def cluster_cells(
     n_top_genes: int = 2000,
     n_components: int = 30,
     n_neighbours: int = 15,
+    most_cells: int = 100_000,
     leiden_resolution: float = 1.0,
     min_dist: float = 0.5,
     n_markers: int = 25,
@@ -73,6 +75,9 @@ def cluster_cells(
         Highly variable genes are chosen only where there are more genes than this.
     n_components, n_neighbours
         At most; fewer where the table is small.
+    most_cells
+        Of more cells so many are drawn, clustered and mapped, and the others follow the nearest of them
+        (`sketch.follow_nearest`); markers are those of the drawn ones, and there is no graph of all cells.
     leiden_resolution
         More gives more clusters.
     min_dist
@@ -106,9 +111,16 @@ def cluster_cells(
             _choose_genes(table, n_top_genes)
             _reduce(table, n_components=n_components, seed=seed)
             noted = correct_batches(table, **integration)
-            _connect(table, n_neighbours=n_neighbours, seed=seed)
-            _partition(table, leiden_resolution=leiden_resolution, min_dist=min_dist, seed=seed)
-            markers = _find_markers(table, n_markers)
+            part, rows = table, None
+            space = CORRECTED if CORRECTED in table.obsm else "X_pca"
+            if table.n_obs > most_cells:
+                rows = draw_cells(table.obs["sample"], most_cells, seed)
+                part = part_of(table, rows, space)
+            _connect(part, n_neighbours=n_neighbours, seed=seed)
+            _partition(part, leiden_resolution=leiden_resolution, min_dist=min_dist, seed=seed)
+            markers = _find_markers(part, n_markers)
+            if rows is not None:
+                follow_nearest(table, part, rows, space)
     table.uns["markers"] = markers
     table.uns.setdefault("isthmus", {})["integration"] = noted
     return markers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import anndata
@@ -14,7 +14,7 @@ from isthmus.errors import UserError
 
 
 def join_samples(
-    tables: Sequence[AnnData],
+    tables: Iterable[AnnData],
     *,
     columns: Mapping[str, Mapping[str, Any]] | None = None,
     sample_names: Sequence[str] = (),
@@ -30,7 +30,8 @@ def join_samples(
     Parameters
     ----------
     tables
-        One table a sample, with obs `sample`, `instance_id`, `qc_pass` and `qc_reason`.
+        One table a sample, with obs `sample`, `instance_id`, `qc_pass` and `qc_reason`; taken one by one, so that only
+        their passing cells are held.
     columns
         For each sample the extra columns of the sample sheet and their values; they become categories in obs.
     sample_names
@@ -43,15 +44,23 @@ def join_samples(
     Cells x genes; X and layers['counts'] CSR int32; for protein assays X of intensities, and var `role` where there
     is a panel.
     """
-    tables = [table for table in tables if table.n_obs]
-    if not tables:
+    names: list[str] = []
+    kept: list[AnnData] = []
+    reasons: list[pd.Series[str]] = []
+    records: dict[str, Any] = {}
+    for table in tables:
+        if not table.n_obs:
+            continue
+        names.append(_sample_of(table))
+        reasons.append(table.obs["qc_reason"].astype(str))
+        records[names[-1]] = table.uns.get("isthmus", {})
+        part = table[table.obs["qc_pass"].to_numpy(dtype=bool)].copy()
+        kept += [part] if part.n_obs else []
+    if not names:
         raise _no_cell(sample_names, segmentation)
-    names = [_sample_of(table) for table in tables]
     _check_names(names)
-    kept = [table[table.obs["qc_pass"].to_numpy(dtype=bool)].copy() for table in tables]
-    kept = [part for part in kept if part.n_obs]
     if not kept:
-        raise _nothing_passed(tables)
+        raise _nothing_passed(pd.concat(reasons))
     if not set(kept[0].var_names).intersection(*(part.var_names for part in kept)):
         raise UserError(
             where="samples " + ", ".join(names),
@@ -62,7 +71,6 @@ def join_samples(
         name = _sample_of(part)
         _add_columns(part, name, (columns or {}).get(name, {}))
     joined = _concatenate(kept)
-    records = {name: table.uns.get("isthmus", {}) for name, table in zip(names, tables, strict=True)}
     joined.uns["isthmus"] = {"samples": records}
     return joined
 
@@ -98,8 +106,7 @@ def _no_cell(names: Sequence[str], segmentation: str) -> UserError:
     )
 
 
-def _nothing_passed(tables: Sequence[AnnData]) -> UserError:
-    reasons = pd.concat([table.obs["qc_reason"].astype(str) for table in tables])
+def _nothing_passed(reasons: pd.Series[str]) -> UserError:
     return UserError(
         where="analysis.quality",
         found=f"none of {len(reasons):,} cells passed (removed: {explain_removed(reasons)})",

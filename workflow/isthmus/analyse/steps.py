@@ -82,7 +82,7 @@ def integrate_cohort(
     segmentation: str = "basins",
 ) -> None:
     """Join the passing cells of all samples; see `cohort.join_samples`."""
-    tables = [read_table(path) for path in sample_h5ads]
+    tables = (read_table(path) for path in sample_h5ads)
     joined = join_samples(tables, columns=columns, sample_names=sample_names, segmentation=segmentation)
     write_table(joined, output)
 
@@ -95,6 +95,7 @@ def analyse(
     n_top_genes: int = 2000,
     n_components: int = 30,
     n_neighbours: int = 15,
+    most_cells: int = 100_000,
     leiden_resolution: float = 1.0,
     min_dist: float = 0.5,
     seed: int = 0,
@@ -111,6 +112,7 @@ def analyse(
         "n_top_genes": n_top_genes,
         "n_components": n_components,
         "n_neighbours": n_neighbours,
+        "most_cells": most_cells,
         "seed": seed,
     }
     table = read_table(input_h5ad)

@@ -56,6 +56,13 @@ class ClusteringOptions(Section):
     )
     n_components: int = option(30, "Principal components.", ge=2, le=200)
     n_neighbours: int = option(15, "Nearest neighbours of a cell in the graph.", ge=2, le=500)
+    most_cells: int = option(
+        100_000,
+        "Of more cells than this so many are drawn from all samples, clustered and mapped; the others follow the"
+        " nearest.",
+        ge=1000,
+        le=2_000_000,
+    )
     leiden_resolution: float = option(
         1.0, "Resolution of the Leiden clusters; higher gives more.", gt=0, le=20
     )

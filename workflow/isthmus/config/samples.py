@@ -72,6 +72,7 @@ TAKEN = (
     *("fov", "vendor_cell_id"),
     *(
         "leiden",
+        "clustered",
         "cell_type",
         "cell_type_confidence",
         "cell_type_fit",
