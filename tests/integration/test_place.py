@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from study import Study, journal_lines
+from study import ISTHMUS, Study, command, journal_lines
 
 pytestmark = pytest.mark.slow
 
@@ -41,15 +41,43 @@ def assert_one_fault(said: str, *words: str) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("size", ["1m", "1200k", "1400k"])
-def test_a_full_disk(fresh: Fresh, unmounted: list[Path], size: str) -> None:
+def test_a_disk_that_is_full_before_is_told_before(fresh: Fresh, unmounted: list[Path]) -> None:
     study = fresh("a")
     study.results.mkdir()
-    mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(study.results))
+    mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(study.results))
     unmounted.append(study.results)
     ended = study.run(until=[GOAL])
     assert ended.code == 1, ended.text
-    assert_one_fault(ended.err, "no space is left", "No space left")
+    assert len(ended.faults) == 1
+    assert "the run writes about" in ended.err
+    assert "the file system takes 1 MB more" in ended.err
+    assert list(study.results.iterdir()) == []
+
+
+def assert_verify_tells(study: Study) -> None:
+    """`verify` reads what there is, writes nothing, and says that the run did not come to its end."""
+    ended = command([*ISTHMUS, "verify", str(study.config)], study.folder)
+    assert ended.code == 1, ended.text
+    assert any("the run is not complete" in fault for fault in ended.faults), ended.text
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("size", ["1m", "1200k", "1400k"])
+def test_a_full_disk(fresh: Fresh, unmounted: list[Path], size: str) -> None:
+    """Others fill it while the run is under way."""
+    study = fresh("a")
+    study.results.mkdir()
+    mount("-t", "tmpfs", "-o", "size=300m", "tmpfs", str(study.results))
+    unmounted.append(study.results)
+    process = study.start(until=[GOAL])
+    while not (study.results / "work" / "head.json").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    mount("-o", f"remount,size={size}", str(study.results))
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 1, said
+    assert_one_fault(said, "no space is left", "No space left")
+    assert_verify_tells(study)
     mount("-o", "remount,size=300m", str(study.results))
     ended = study.run(until=[GOAL])
     assert ended.code == 0, ended.text
@@ -69,6 +97,7 @@ def test_results_that_become_read_only(fresh: Fresh, unmounted: list[Path]) -> N
     _, said = process.communicate(timeout=240)
     assert process.returncode == 1, said
     assert_one_fault(said, "read-only", "Read-only")
+    assert_verify_tells(study)
     subprocess.run(["umount", "--lazy", str(study.results)], check=True)
     unmounted.clear()
     ended = study.run(until=[GOAL])

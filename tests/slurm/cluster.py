@@ -109,6 +109,15 @@ class Cluster:
         words += [f"--format={','.join(fields)}", f"--starttime={since or 'now-1day'}"]
         return [tuple(line.split("|")) for line in self.call(*words).splitlines()]
 
+    def next_job(self) -> int:
+        """Id that the next job will have: the database may hear of earlier jobs only later."""
+        said = self.call("scontrol", "show", "config")
+        return next(int(line.split("=")[1]) for line in said.splitlines() if line.startswith("NEXT_JOB_ID"))
+
+    def jobs_since(self, first: int) -> list[tuple[str, ...]]:
+        """(id, name, state) of every job from this id on, as the database knows it."""
+        return [job for job in self.accounting("JobID", "JobName", "State") if int(job[0]) >= first]
+
     def ended(self, job: str, *fields: str) -> tuple[str, ...]:
         """`fields` of a job that has ended or is about to; the database knows of the end a little later."""
         found: list[tuple[str, ...]] = []

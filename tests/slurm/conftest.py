@@ -11,6 +11,7 @@ from filelock import FileLock
 from slurm import packages
 from slurm.cluster import Cluster
 from slurm.layout import GENERIC
+from slurm.on_slurm import Bases
 
 LOCK = Path("/tmp/isthmus-slurm.lock")
 ROOT = Path("/tmp/isthmus-slurm")
@@ -38,6 +39,12 @@ def cluster() -> Iterator[Cluster]:
             yield made
         finally:
             made.stop()
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Bases:
+    """A small study at several stages."""
+    return Bases.make(tmp_path_factory.mktemp("bases"))
 
 
 @pytest.fixture

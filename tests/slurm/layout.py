@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 MEMORY_OF_A_JOB_MB = 800
 """What a job gets that asks for no memory where the partition says nothing else."""
@@ -36,10 +36,27 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What a partition refuses when a job is submitted.
+
+    account, qos: jobs must name one. no_memory: they must not ask for memory. account_end: last letters of the account.
+    cores_per_gpu: CPUs that a job must ask for with a GPU. login_shell: job scripts must be those of one.
+    """
+
+    account: bool = False
+    qos: bool = False
+    no_memory: bool = False
+    account_end: str = ""
+    cores_per_gpu: int = 0
+    login_shell: bool = False
+
+
+@dataclass(frozen=True)
 class Partition:
     """Nodes that jobs ask for together.
 
     whole_nodes: a job gets all of its nodes. limits: those of the partition's own QOS, which hold for every job in it.
+    accounts: those that may use it, all where none is named.
     """
 
     name: str
@@ -48,40 +65,21 @@ class Partition:
     max_minutes: int | None = None
     whole_nodes: bool = False
     memory_per_core_mb: int | None = None
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a site refuses when a job is submitted.
-
-    By partition: account_ends, last letters of the account; cores_per_gpu, CPUs a job must ask for with a GPU.
-    """
-
-    account: bool = False
-    partition: bool = False
-    qos: bool = False
-    no_memory: bool = False
-    account_ends: dict[str, str] = field(default_factory=dict)
-    cores_per_gpu: dict[str, int] = field(default_factory=dict)
+    rules: Rules = Rules()
+    accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A cluster. The first partition is the default; `qos` are those a job may name, besides `normal`."""
+    """A cluster. The first partition is the default, unless jobs must name one; `qos` are those a job may name,
+    besides `normal`."""
 
     name: str
     nodes: tuple[Nodes, ...]
     partitions: tuple[Partition, ...]
     accounts: tuple[str, ...] = ("project_465",)
     qos: dict[str, Limits] = field(default_factory=dict)
-    rules: Rules = Rules()
-
-    def with_limits(self, partition: str, limits: Limits) -> Layout:
-        """The same cluster with other limits of a partition."""
-        changed = tuple(
-            replace(each, limits=limits) if each.name == partition else each for each in self.partitions
-        )
-        return replace(self, partitions=changed)
+    must_name_partition: bool = False
 
 
 GENERIC = Layout(
@@ -89,11 +87,16 @@ GENERIC = Layout(
     nodes=(
         Nodes(("g1", "g2"), cores=16, memory_mb=64_000),
         Nodes(("g3",), cores=16, memory_mb=64_000, gpus="a100:2"),
+        Nodes(("f1", "f2", "l1", "l2", "r1", "r2"), cores=32, memory_mb=64_000),
     ),
     partitions=(
         Partition("shared", ("g1", "g2"), Limits(max_submitted=200, max_running=3), max_minutes=24 * 60),
         Partition("whole", ("g1", "g2"), Limits(max_submitted=100), max_minutes=120, whole_nodes=True),
         Partition("gpu", ("g3",), Limits(max_submitted=100, max_running=2), max_minutes=120),
+        Partition("faults", ("f1", "f2")),
+        Partition("lost", ("l1", "l2")),
+        Partition("requeued", ("r1",), whole_nodes=True),
+        Partition("preempted", ("r2",), whole_nodes=True),
     ),
     qos={
         "high": Limits(preempts=("low", "lowest"), priority=100),
@@ -102,4 +105,7 @@ GENERIC = Layout(
         "few": Limits(max_submitted=3, max_minutes=30),
     },
 )
-"""Any Slurm: shared nodes, whole nodes, a node with GPUs; QOS that are preempted; one with room for three jobs."""
+"""Any Slurm: shared nodes, whole nodes, a node with GPUs; QOS that are preempted; one with room for three jobs.
+
+Faults that are caused at the same time have partitions of their own, so that none meets the jobs of another.
+"""

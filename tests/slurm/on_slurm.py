@@ -7,18 +7,22 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import yaml
-from study import ISTHMUS, Study, in_background, journal_lines
+from study import ISTHMUS, SNAKEMAKE, Study, in_background, journal_lines
+from tissue_sample import write_sample
 
-PATIENCE_S = 240.0
+PATIENCE_S = 400.0
 STITCHED = "work/a/stitch_labels.json"
-PACKS = ("segment_pack.a.1-of-2", "segment_pack.a.2-of-2")
+TABLE = "a/cells.h5ad"
+STEPS = ("segment_pack", "quantify_pack")
+PACKS = ("1-of-2", "2-of-2")
 PROFILE = {
     "executor": "isthmus-slurm",
     "jobs": 20,
@@ -30,6 +34,27 @@ PROFILE = {
     "show-failed-logs": False,
     "isthmus-slurm-poll-seconds": 5,
 }
+
+
+@dataclass(frozen=True)
+class Bases:
+    """One study at several stages, made on this machine and left alone: before the packs of each step, and `whole`
+    with its table."""
+
+    before: Mapping[str, Study]
+    whole: Study
+
+    @classmethod
+    def make(cls, folder: Path) -> Bases:
+        """Make them in a folder."""
+        options = {"execution": {"block_px": 256, "packs": len(PACKS), "keep_intermediates": True}}
+        surveyed = Study(folder / "surveyed", [write_sample(folder / "surveyed")], options)
+        _reach(surveyed, "work/a/survey.json", "work/a/import_transcripts.json")
+        stitched = copy_of(surveyed, folder / "stitched")
+        _reach(stitched, STITCHED)
+        whole = copy_of(stitched, folder / "whole")
+        _reach(whole, TABLE)
+        return cls(dict(zip(STEPS, (surveyed, stitched), strict=True)), whole)
 
 
 class OnSlurm:
@@ -67,6 +92,16 @@ class OnSlurm:
         words += ["--", str((self.results / until).relative_to(self.study.folder))] if until else []
         return in_background(words, self.study.folder)
 
+    def plain_words(self, *more: str) -> list[str]:
+        """The command line of Snakemake itself for such a run."""
+        target = str((self.results / TABLE).relative_to(self.study.folder))
+        words = [*SNAKEMAKE, target, "--configfile", str(self.study.config), "--profile", str(self.profile)]
+        return [*words, *more]
+
+    def start_plain(self) -> subprocess.Popen[str]:
+        """Snakemake itself on the cluster, in the background."""
+        return in_background(self.plain_words(), self.study.folder)
+
     def run(self, *more: str, until: str = STITCHED) -> tuple[int, str]:
         """`isthmus run` to its end: exit code, and all that was said."""
         return end_of(self.start(*more, until=until))
@@ -93,12 +128,13 @@ class OnSlurm:
         return journal_lines(self.results, step)
 
     def freeze_packs(
-        self, process: subprocess.Popen[str] | None = None, *, blocks: int = 1
+        self, process: subprocess.Popen[str] | None = None, *, step: str = "segment_pack"
     ) -> dict[str, str]:
-        """Wait until packs have done some blocks, then stop them in their tracks; the Slurm jobs that run, by name."""
-        wait_for(lambda: self.blocks_computed() >= blocks, process)
+        """Wait until packs have done a block, then stop them in their tracks; the Slurm jobs that run, by name,
+        that which has done most first."""
+        wait_for(lambda: self.blocks_computed(step) >= 1, process)
         frozen = {}
-        for name in PACKS:
+        for name in (f"{step}.a.{pack}" for pack in PACKS):
             notes = self.notes(name)
             if (
                 notes
@@ -108,14 +144,24 @@ class OnSlurm:
             ):
                 frozen[name] = self.slurm_jobs(name)[-1]
         assert frozen, "the packs were too fast for this test"
-        return frozen
+        return dict(sorted(frozen.items(), key=lambda item: -self._blocks_of(item[0])))
+
+    def _blocks_of(self, name: str) -> int:
+        step, sample, pack = name.split(".")
+        file = self.results / "work" / sample / step / "journal" / f"{pack}.jsonl"
+        return len(file.read_bytes().splitlines()) if file.exists() else 0
 
     def thaw(self) -> None:
         """Let frozen packs go on."""
-        for name in PACKS:
-            for note in self.notes(name):
+        for step in STEPS:
+            for note in (note for pack in PACKS for note in self.notes(f"{step}.a.{pack}")):
                 if "pid" in note:
                     signal_tree(note["pid"], signal.SIGCONT)
+
+
+def _reach(study: Study, *until: str) -> None:
+    ended = study.run(until=until)
+    assert ended.code == 0, ended.text
 
 
 def signal_tree(pid: int, number: signal.Signals = signal.SIGSTOP) -> bool:

@@ -1,22 +1,51 @@
-"""Each profile runs a pack on an imitation of its own system; what the system would refuse is refused before."""
+"""Each profile runs a pack on an imitation of its own system; what the system would refuse is refused before.
+
+Systems whose partitions have names of their own are imitated by one cluster, and their runs go on at the same time.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
-from study import Study
+from study import Ended, Study
 from tissue_sample import write_sample
 
 from isthmus.sites.load import load_site, site_names
 from isthmus.sites.model import Site
 from slurm.cluster import Cluster
-from slurm.imitation import account_of, imitate
+from slurm.imitation import account_of, imitate_all, side_by_side
+from slurm.together import Together
 
-ON_SLURM = [name for name in site_names() if load_site(name).scheduler == "slurm"]
+AT_ONCE = 4
+ON_SLURM = [site for site in map(load_site, site_names()) if site.scheduler == "slurm"]
+GROUPS = side_by_side(ON_SLURM)
 PACK = "work/a/segment_pack/1-of-1.json"
+FIELDS = ("State", "Partition", "Account", "AllocCPUS", "AllocTRES")
+REFUSED = [
+    ("lumi_c", ["--partition=standard"], "give an account"),
+    ("lumi_c", ["--account=project_465000000"], "give a partition"),
+    ("lumi_c", ["--account=project_465000000", "--partition=standard", "--time=2881"], "2880 minutes"),
+    ("mn5_gpp", ["--account=project_465", "--partition=gpp", "--qos=gp_ehpc", "--mem=1000"], "memory"),
+    ("mn5_gpp", ["--account=project_465", "--partition=gpp"], "give a QOS"),
+    ("deucalion", ["--account=project_a", "--partition=normal-x86"], "end with x"),
+    ("deucalion", ["--account=project_465x", "--partition=normal-x86"], "#!/bin/bash -l"),
+]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run on an imitation: how it ended, its Slurm jobs, and of each what `FIELDS` name."""
+
+    study: Study
+    ended: Ended
+    jobs: list[tuple[str, ...]]
 
 
 @pytest.fixture(scope="session")
@@ -29,27 +58,46 @@ def surveyed(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return study
 
 
-@pytest.fixture
-def copied(surveyed: Study, tmp_path: Path) -> Study:
-    """A copy of it, modification times kept."""
-    shutil.copytree(surveyed.folder, tmp_path / "study", symlinks=True)
-    return Study(tmp_path / "study", surveyed.rows, surveyed.options)
+@pytest.fixture(scope="session")
+def ran(
+    cluster: Cluster, surveyed: Study, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Sequence[Site]], Together[Ran]]:
+    """The runs of a group of sites, all made when one of them is asked for first."""
+    done: dict[str, Together[Ran]] = {}
+
+    def of(group: Sequence[Site]) -> Together[Ran]:
+        layout = imitate_all(group)
+        if layout.name not in done:
+            cluster.load(layout)
+            folder = tmp_path_factory.mktemp("runs")
+            runs = {site.name: partial(run, cluster, surveyed, site, folder / site.name) for site in group}
+            done[layout.name] = Together(runs, at_once=AT_ONCE)
+        return done[layout.name]
+
+    return of
 
 
-def options(site: Site, account: str = "") -> list[str]:
-    return ["--profile", site.name, "--account", account or account_of(site)]
+def run(cluster: Cluster, surveyed: Study, site: Site, folder: Path) -> Ran:
+    """One pack with the site's profile, in a copy of the study, modification times kept."""
+    shutil.copytree(surveyed.folder, folder, symlinks=True)
+    study = Study(folder, surveyed.rows, surveyed.options)
+    ended = study.run(until=[PACK], also=["--profile", site.name, "--account", account_of(site)])
+    history = study.results / "work" / "jobs" / "segment_pack.a.1-of-1.jsonl"
+    lines = history.read_text().splitlines() if history.exists() else []
+    ids = {note["slurm_job"] for note in map(json.loads, lines) if note["status"] == "submitted"}
+    return Ran(study, ended, [cluster.ended(id_, *FIELDS) for id_ in sorted(ids)])
 
 
-@pytest.mark.parametrize("name", ON_SLURM)
-def test_a_pack_runs_on_an_imitation_of_its_system(cluster: Cluster, copied: Study, name: str):
-    site = load_site(name)
-    cluster.load(imitate(site))
-    ended = copied.run(until=[PACK], also=options(site))
-    assert ended.code == 0, ended.text
-    assert (copied.results / PACK).exists()
-    fields = ("JobID", "State", "Partition", "Account", "AllocCPUS", "AllocTRES")
-    (job,) = cluster.accounting(*fields, since=f"now-{int(ended.seconds) + 5}seconds")
-    _, state, partition, account, cpus, tres = job
+def group_of(name: str) -> list[Site]:
+    return next(group for group in GROUPS if name in [site.name for site in group])
+
+
+@pytest.mark.parametrize("site", [pytest.param(site, id=site.name) for group in GROUPS for site in group])
+def test_a_pack_runs_on_an_imitation_of_its_system(ran: Callable[..., Together[Ran]], site: Site):
+    made = ran(group_of(site.name))[site.name]
+    assert made.ended.code == 0, made.ended.text
+    assert (made.study.results / PACK).exists()
+    ((state, partition, account, cpus, tres),) = made.jobs
     assert (state, account) == ("COMPLETED", account_of(site))
     assert partition == (site.packs.partition.value or "general")
     threads = site.node.threads_per_core.value or 1
@@ -57,33 +105,17 @@ def test_a_pack_runs_on_an_imitation_of_its_system(cluster: Cluster, copied: Stu
         assert int(cpus) == (site.node.cores.value or 1) * threads
     if site.gpus_per_pack:
         assert f"gres/gpu={site.gpus_per_pack}" in tres.replace("gres/gpu:", "gres/gpu-")
+    for words, told in [(words, told) for name, words, told in REFUSED if name == site.name]:
+        assert told in refused(words)
 
 
-def sbatch(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["sbatch", "--test-only", *words, "--wrap=true"], capture_output=True, text=True, check=False
-    )
+def test_every_refusal_is_tried():
+    """Each is asked for while the imitation of its site is up, in the test above."""
+    assert {name for name, _, _ in REFUSED} <= {site.name for site in ON_SLURM}
 
 
 def refused(words: list[str]) -> str:
-    done = sbatch(*words)
+    asked = ["sbatch", "--test-only", *words, "--wrap=true"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
     assert done.returncode != 0, words
     return done.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "words", "told"),
-    [
-        ("lumi_c", ["--partition=standard"], "give an account"),
-        ("lumi_c", ["--account=project_465000000"], "give a partition"),
-        ("lumi_c", ["--account=project_465000000", "--partition=standard", "--time=2881"], "2880 minutes"),
-        ("mn5_gpp", ["--account=project_465", "--partition=gpp", "--qos=gp_ehpc", "--mem=1000"], "memory"),
-        ("mn5_gpp", ["--account=project_465", "--partition=gpp"], "give a QOS"),
-        ("deucalion", ["--account=project_a", "--partition=normal-x86"], "end with x"),
-    ],
-)
-def test_an_imitation_refuses_what_its_system_refuses(
-    cluster: Cluster, name: str, words: list[str], told: str
-):
-    cluster.load(imitate(load_site(name)))
-    assert told in refused(words)

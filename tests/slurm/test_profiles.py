@@ -1,15 +1,13 @@
-"""Whole runs with a profile: the values of a run on this machine, limits heeded, the head's plan in every job."""
+"""Runs with a profile: limits heeded, the head's plan in every job."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import compare
 import pytest
 import tifffile
 import yaml
@@ -68,12 +66,6 @@ def generic_site(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def next_job(cluster: Cluster) -> int:
-    """Id that the next job will have: the database may hear of earlier jobs only later."""
-    said = cluster.call("scontrol", "show", "config")
-    return next(int(line.split("=")[1]) for line in said.splitlines() if line.startswith("NEXT_JOB_ID"))
-
-
 def cores_of_jobs(cluster: Cluster, first: int) -> dict[str, str]:
     """Cores of every job from this id on."""
     told = cluster.accounting("JobID", "AllocCPUS")
@@ -90,25 +82,6 @@ def look(cluster: Cluster, study: Study, folder: Path) -> str:
     return (folder / "seen").read_text().splitlines()[-1]
 
 
-def test_a_run_with_the_generic_profile_has_the_values_of_one_on_this_machine(
-    generic_site: Cluster, study: Study, tmp_path: Path
-):
-    shutil.copytree(study.folder, tmp_path / "local", symlinks=True)
-    local = Study(tmp_path / "local", study.rows, OPTIONS)
-    first = next_job(generic_site)
-    ended = study.run(also=["--profile", "slurm", "--account", "project_465"])
-    assert ended.code == 0, ended.text
-    plan = json.loads((study.results / "plan.json").read_text())
-    assert plan["machine"]["name"] == "a generic Slurm"
-    planned = sum(rule["jobs"] for rule in plan["rules"].values())
-    wait_until(lambda: len(cores_of_jobs(generic_site, first)) >= planned, "the accounting of all jobs")
-    jobs = len(cores_of_jobs(generic_site, first))
-    assert jobs == planned
-    assert jobs <= 2 * OPTIONS["execution"]["packs"] + 14
-    assert local.run().code == 0
-    compare.assert_same_sample(local.results, study.results, seams=True)
-
-
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -123,17 +96,17 @@ def test_a_run_with_the_generic_profile_has_the_values_of_one_on_this_machine(
 def test_a_run_that_would_break_a_limit_is_refused_before_submission(
     generic_site: Cluster, study: Study, own: Own, changed: dict[str, Any], told: str
 ):
-    first = next_job(generic_site)
+    first = generic_site.next_job()
     ended = study.run(also=["--profile", str(own(**changed))])
     assert ended.code == 1, ended.text
     assert any(told in line for line in ended.faults), ended.text
-    assert next_job(generic_site) == first
+    assert generic_site.next_job() == first
     assert not (study.results / "work").exists()
 
 
 def test_jobs_see_the_plan_of_the_head(generic_site: Cluster, study: Study, own: Own, tmp_path: Path):
     """The plan depends on the profile, which jobs are not given: a plan of their own would have other workers."""
-    first = next_job(generic_site)
+    first = generic_site.next_job()
     ended = study.run(also=["--profile", str(own(packs__cores=3))], until=["work/a/segment_pack/1-of-2.json"])
     assert ended.code == 0, ended.text
     assert look(generic_site, study, tmp_path) == "our own|3|2"

@@ -106,7 +106,7 @@ def cgroup_conf() -> str:
 
 def job_submit_lua(layout: Layout) -> str:
     """job_submit.lua: refuses what the site refuses."""
-    checks = "\n".join([*_checks(layout.rules), *_time_checks(layout.partitions)])
+    checks = "\n".join(_all_checks(layout))
     return f"""\
 local NONE = 1.8e19  -- what is not given has the highest numbers
 
@@ -176,6 +176,8 @@ def _partition_line(partition: Partition, *, first: bool) -> str:
     ]
     if partition.memory_per_core_mb:
         words.append(f"DefMemPerCPU={partition.memory_per_core_mb}")
+    if partition.accounts:
+        words.append(f"AllowAccounts={','.join(partition.accounts)}")
     return " ".join(words)
 
 
@@ -184,32 +186,41 @@ def partition_qos(partition: Partition) -> str:
     return f"of_{partition.name}"
 
 
-def _checks(rules: Rules) -> Iterable[str]:
+def _all_checks(layout: Layout) -> Iterable[str]:
+    if layout.must_name_partition:
+        yield _refusal("job.partition == nil", "give a partition: --partition")
+    for partition in layout.partitions:
+        for condition, message in (*_checks(partition.name, partition.rules), *_time_checks(partition)):
+            yield _refusal(f'partition == "{partition.name}" and {condition}', message)
+
+
+def _checks(partition: str, rules: Rules) -> Iterable[tuple[str, str]]:
+    """What is refused in a partition, and the message."""
     if rules.account:
-        yield _check("job.account == nil", "give an account: --account")
-    if rules.partition:
-        yield _check("job.partition == nil", "give a partition: --partition")
+        yield "job.account == nil", "give an account: --account"
     if rules.qos:
-        yield _check("job.qos == nil", "give a QOS: --qos")
+        yield "job.qos == nil", "give a QOS: --qos"
     if rules.no_memory:
         asked = "job.pn_min_memory ~= nil and job.pn_min_memory < NONE"
-        yield _check(asked, "memory must not be asked for: leave --mem and --mem-per-cpu out")
-    for partition, letter in rules.account_ends.items():
-        wrong = f'partition == "{partition}" and (job.account or ""):sub(-{len(letter)}) ~= "{letter}"'
-        yield _check(wrong, f"accounts of the partition {partition} end with {letter}")
-    for partition, cores in rules.cores_per_gpu.items():
-        asked = f'partition == "{partition}" and (job.tres_per_node or job.gres or ""):find("gpu")'
+        yield asked, "memory must not be asked for: leave --mem and --mem-per-cpu out"
+    if letters := rules.account_end:
+        wrong = f'(job.account or ""):sub(-{len(letters)}) ~= "{letters}"'
+        yield wrong, f"accounts of the partition {partition} end with {letters}"
+    if rules.login_shell:
+        wrong = '(job.script or ""):sub(1, 14) ~= "#!/bin/bash -l"'
+        yield wrong, "begin the script with #!/bin/bash -l"
+    if cores := rules.cores_per_gpu:
+        asked = '(job.tres_per_node or job.gres or ""):find("gpu")'
         wrong = f"{asked} and (not given(job.cpus_per_task) or job.cpus_per_task < {cores})"
-        yield _check(wrong, f"ask for {cores} CPUs with each GPU in the partition {partition}")
+        yield wrong, f"ask for {cores} CPUs with each GPU in the partition {partition}"
 
 
-def _time_checks(partitions: Iterable[Partition]) -> Iterable[str]:
+def _time_checks(partition: Partition) -> Iterable[tuple[str, str]]:
     """Slurm lets root pass a partition's time limit; a user would be refused."""
-    for each in partitions:
-        if each.max_minutes:
-            over = f'partition == "{each.name}" and given(job.time_limit) and job.time_limit > {each.max_minutes}'
-            yield _check(over, f"the time limit of the partition {each.name} is {each.max_minutes} minutes")
+    if most := partition.max_minutes:
+        over = f"given(job.time_limit) and job.time_limit > {most}"
+        yield over, f"the time limit of the partition {partition.name} is {most} minutes"
 
 
-def _check(condition: str, message: str) -> str:
+def _refusal(condition: str, message: str) -> str:
     return f'   if {condition} then return refuse("{message}") end'

@@ -12,6 +12,7 @@ from isthmus.cli.main import main
 from isthmus.doctor import host, node, place, scheduler
 from isthmus.doctor.finding import Examination
 from isthmus.doctor.probe import Probe
+from isthmus.launch.room import Quota, parse_quota
 from isthmus.sites.load import load_site, read_site
 
 Fake = Callable[..., None]
@@ -220,15 +221,16 @@ def test_gpus_in_slurms_words(gres: str, known: tuple[int, str]) -> None:
 @pytest.mark.parametrize(
     ("text", "known"),
     [
-        ("/scratch 1234 0 0 - 45678 0 2000000 -\n", (45678, 2_000_000)),
-        ("/a/very/long/name\n      1234* 1000 1200 6d 45678* 0 50000 -\n", (45678, 50_000)),
-        ("/scratch 1 0 0 - 7 0 0 -\n", (7, 0)),
+        ("/scratch 1234 0 0 - 45678 0 2000000 -\n", (1234, 0, 45678, 2_000_000)),
+        ("/a/very/long/name\n      1234* 1000 1200 6d 45678* 0 50000 -\n", (1234, 1200, 45678, 50_000)),
+        ("/scratch [1] 2000 0 - 7 300 0 -\n", (1, 2000, 7, 300)),
+        ("/scratch 1 0 0 - 7 0 0 -\n", (1, 0, 7, 0)),
         ("", None),
         ("no quota here for nobody at all today\n", None),
     ],
 )
-def test_quota_on_lustre(text: str, known: tuple[int, int] | None) -> None:
-    assert place.parse_quota(text) == known
+def test_quota_on_lustre(text: str, known: tuple[int, ...] | None) -> None:
+    assert parse_quota(text) == (Quota(*known) if known else None)
 
 
 def test_the_cache_of_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
 
 from isthmus.errors import UserError
-from isthmus.launch import head, head_job
+from isthmus.launch import head, head_job, heartbeat
 from isthmus.launch.head import Head, is_held
+from isthmus.launch.heartbeat import Heartbeat
 from isthmus.launch.profile import Profile
 from isthmus.plan.paths import RunPaths
 from isthmus.slurm.commands import NotAnswering
@@ -63,6 +65,73 @@ def test_another_host_cannot_be_seen(tmp_path):
     _held_by(tmp_path / "work", psutil.Process(), host="elsewhere")
     with pytest.raises(UserError, match=r"if it is gone: delete .*head\.json"):
         Head(tmp_path / "work").take()
+
+
+def test_a_head_elsewhere_is_alive_as_long_as_it_gives_signs(tmp_path):
+    _held_by(tmp_path / "work", psutil.Process(), host="elsewhere", beats=True)
+    with pytest.raises(
+        UserError, match=r"on elsewhere, last sign \d s ago.*run again 5 min after its last sign"
+    ):
+        Head(tmp_path / "work").take()
+    file = tmp_path / "work" / "head.json"
+    before = time.time() - 1.01 * heartbeat.DEAD_AFTER_S
+    os.utime(file, (before, before))
+    assert not is_held(tmp_path / "work")
+    with Head(tmp_path / "work") as taken:
+        assert taken.told == "the head on elsewhere is taken for dead, last sign 5 min ago"
+        assert json.loads(file.read_text())["pid"] == os.getpid()
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_signs_are_given_until_the_end(tmp_path):
+    file = tmp_path / "held"
+    file.write_text("")
+    os.utime(file, (0, 0))
+    beats = Heartbeat(file, lambda: False, on_loss=pytest.fail, every_s=0.01)
+    until = time.monotonic() + 5
+    while heartbeat.silent_s(file) > 5 and time.monotonic() < until:
+        time.sleep(0.01)
+    beats.stop()
+    assert heartbeat.silent_s(file) < 5
+    os.utime(file, (0, 0))
+    time.sleep(0.05)
+    assert heartbeat.silent_s(file) > 5
+    assert heartbeat.silent_s(tmp_path / "none") == 0.0
+
+
+def test_who_was_taken_for_dead_ends_when_it_wakes(tmp_path):
+    """It stood still for long; the folder is another's now, and jobs of it must not be cancelled."""
+    code = (
+        "import sys, time; from pathlib import Path; from isthmus.launch import heartbeat\n"
+        "heartbeat.EVERY_S = 0.05; heartbeat.Heartbeat.__init__.__kwdefaults__['every_s'] = 0.05\n"
+        "from isthmus.launch.head import Head\n"
+        "with Head(Path(sys.argv[1])): time.sleep(20)\n"
+    )
+    work = tmp_path / "work"
+    with subprocess.Popen([sys.executable, "-c", code, work], stderr=subprocess.PIPE, text=True) as head_:
+        while not (work / "head.json").exists():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert head_.poll() is None
+        note = json.dumps({"pid": 1, "host": "elsewhere", "created": 1, "beats": True})
+        (work / "aside").write_text(note)
+        (work / "aside").rename(work / "head.json")
+        _, said = head_.communicate(timeout=10)
+    assert head_.returncode == 1
+    assert said == "error: another run has taken this one for dead and goes on with it; this one ends\n"
+    assert (work / "head.json").read_text() == note
+
+
+def test_a_file_that_another_has_put_there_stays(tmp_path):
+    """Two heads find the same dead one; the slower must not remove the file of the faster."""
+    _held_by(tmp_path / "work", psutil.Process(), pid=2)
+    file = tmp_path / "work" / "head.json"
+    dead = {"pid": 1}
+    before = file.read_text()
+    Head(tmp_path / "work")._drop(dead)
+    assert file.read_text() == before
+    Head(tmp_path / "work")._drop(json.loads(before))
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 @pytest.mark.parametrize(

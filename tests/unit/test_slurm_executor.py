@@ -20,6 +20,7 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from isthmus.errors import UserError
+from isthmus.launch.site import interpreter_of
 from isthmus.slurm.environment import clean_environment
 from snakemake_executor_plugin_isthmus_slurm.sbatch import submit
 from snakemake_executor_plugin_isthmus_slurm.submission import last_word, make_script
@@ -70,6 +71,13 @@ def run_script(tmp_path: Path, command: str, **options):
     (tmp_path / "words of jobs").mkdir()
     environment = {**os.environ, "SLURM_JOB_ID": "12", "TMPDIR": str(tmp_path)}
     return subprocess.Popen(["sh", str(script)], env=environment, **options)
+
+
+def test_the_first_line_is_what_the_site_wants(tmp_path):
+    script = make_script("a job", "true", folder=tmp_path, warn_s=90, interpreter=interpreter_of("deucalion"))
+    assert script.splitlines()[0] == "#!/bin/bash -l"
+    assert make_script("a job", "true", folder=tmp_path, warn_s=90).startswith("#!/bin/sh\n")
+    assert interpreter_of("lumi_c") == interpreter_of("no site") == interpreter_of("") == "/bin/sh"
 
 
 @pytest.mark.parametrize("code", [0, 3])

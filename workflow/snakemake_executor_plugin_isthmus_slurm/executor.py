@@ -19,6 +19,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from isthmus.errors import UserError
+from isthmus.launch.site import SITE, interpreter_of
 from isthmus.plan.paths import RunPaths
 from isthmus.slurm.accounts import check_account
 from isthmus.slurm.commands import NotAnswering, accounted_states, cancel, queued_jobs
@@ -132,7 +133,13 @@ class Executor(slurm_plugin.Executor):  # type: ignore[misc]
             call += f" --signal=B:USR1@{warn_s}"
         # What comes last on the command line counts: all cores of the job, whatever the head has.
         command = f"{self.format_job_exec(job)} --cores {job.threads}"
-        script = make_script(key.title, command, folder=paths.slurm, warn_s=max(1, warn_s - _WARNED_LESS_S))
+        script = make_script(
+            key.title,
+            command,
+            folder=paths.slurm,
+            warn_s=max(1, warn_s - _WARNED_LESS_S),
+            interpreter=interpreter_of(str(job.resources.get(SITE, ""))),
+        )
         also = [name.strip() for name in settings.export.split(",") if name.strip()]
         said = submit(
             shlex.split(call),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-_SCRIPT = """#!/bin/sh
+_SCRIPT = """#!{interpreter}
 # {title}
 rm -f {last_word}
 ISTHMUS_WARNED="${{TMPDIR:-/tmp}}/isthmus-warned-$SLURM_JOB_ID"
@@ -28,15 +28,19 @@ exit $code
 """
 
 
-def make_script(title: str, command: str, *, folder: Path, warn_s: int) -> str:
+def make_script(title: str, command: str, *, folder: Path, warn_s: int, interpreter: str = "/bin/sh") -> str:
     """The batch script.
 
     It runs the command, passes the scheduler's warning (USR1) on as a file that a pack looks for, and leaves the exit
-    code as the job's last word in `folder`, named by the job's id.
+    code as the job's last word in `folder`, named by the job's id. Some sites want the interpreter of a login shell.
     """
     folder_word = shlex.quote(str(folder))
     return _SCRIPT.format(
-        title=title, command=command, warn_s=warn_s, last_word=f'{folder_word}/"$SLURM_JOB_ID".exit'
+        interpreter=interpreter,
+        title=title,
+        command=command,
+        warn_s=warn_s,
+        last_word=f'{folder_word}/"$SLURM_JOB_ID".exit',
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from math import pi
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -15,7 +15,9 @@ _FROM_PRESET = " Null takes the preset's."
 
 
 class LandscapeOptions(Section):
-    """What every landscape method needs to be told."""
+    """What every landscape method needs to be told; with `needs_gpu` each of its workers must have a device."""
+
+    needs_gpu: ClassVar[bool] = False
 
     channel: str | None = option(None, "Channel that shows the nuclei; null takes the image's first.")
     min_area_um2: float | None = option(
@@ -176,3 +178,10 @@ class SegmentationOptions(Section):
     basins: BasinsOptions = option(BasinsOptions(), "Options of the method `basins`.")
     blobs: BlobsOptions = option(BlobsOptions(), "Options of the method `blobs`.")
     labels: LabelsOptions = option(LabelsOptions(), "Options of the method `labels`.")
+
+
+def needs_gpu(method: str) -> bool:
+    """Whether each worker of a segmentation method must have a GPU."""
+    field = SegmentationOptions.model_fields.get(method)
+    options = field.annotation if field else None
+    return isinstance(options, type) and issubclass(options, LandscapeOptions) and options.needs_gpu

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from isthmus.doctor import host
 from isthmus.doctor.finding import Examination
-from isthmus.slurm.commands import NotAnswering, ask
+from isthmus.launch.room import lustre_quota
 
 _FEW_GB = 20.0
 _FEW_FILES = 50_000
@@ -84,31 +84,14 @@ def _examine_quota(found: Examination, folder: Path) -> None:
     if shutil.which("lfs") is None:
         found.not_checked(f"quota in {folder}", "there is no command lfs; ask the site's own quota tool")
         return
-    try:
-        said = ask("lfs", "quota", "-q", "-u", getpass.getuser(), str(folder))
-    except NotAnswering as error:
-        found.not_checked(f"quota in {folder}", str(error))
-        return
-    numbers = parse_quota(said)
-    if numbers is None:
+    quota = lustre_quota(folder, "u", getpass.getuser())
+    if quota is None:
         found.not_checked(f"quota in {folder}", "lfs quota says nothing that is understood")
         return
-    used, limit = numbers
+    used, limit = quota.files, quota.limit_files
     if limit and limit - used < _FEW_FILES:
         found.error(f"quota in {folder}", f"{used:,} of {limit:,} files", "remove files, or ask for more")
     else:
         found.fine(f"quota in {folder}", f"{used:,} files" + (f" of {limit:,}" if limit else ", no limit"))
     if limit:
         found.measure("storage.max_files", limit)
-
-
-def parse_quota(text: str) -> tuple[int, int] | None:
-    """(files there are, files there may be; 0 for no limit) of what `lfs quota -q` says of the user.
-
-    The words are: file system, kbytes, quota, limit, grace, files, quota, limit, grace.
-    """
-    words = text.split()
-    numbers = [word.rstrip("*") for word in words[1:]]
-    if len(numbers) < 8 or not numbers[4].isdecimal() or not numbers[6].isdecimal():
-        return None
-    return int(numbers[4]), int(numbers[6])

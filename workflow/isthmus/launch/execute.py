@@ -24,7 +24,7 @@ from isthmus.launch.head import Head, is_held
 from isthmus.launch.head_job import HandOver, is_head_job, submit_head, submit_next, warned_of_end
 from isthmus.launch.locks import drop_stale_locks
 from isthmus.launch.overrides import to_snakemake
-from isthmus.launch.preflight import preflight
+from isthmus.launch.preflight import preflight, unused_gpus
 from isthmus.launch.profile import Profile, read_profile
 from isthmus.launch.progress import ProgressReader
 from isthmus.launch.published import note_published
@@ -78,8 +78,11 @@ def execute(request: Request) -> int:
         return _submit_head(request, run, profile)
     began = time.time()
     try:
-        with warned_of_end(), Head(run.paths.work):
+        with warned_of_end(), Head(run.paths.work) as head:
             with Display(run.paths.logs / "isthmus.log") as display, end_on_sigterm():
+                for text in (head.told, unused_gpus(run, profile)):
+                    if text:
+                        display.say(text)
                 code = _work(request, run, profile, display, began)
             return _tell(run, code, time.time() - began)
     except HandOver:

@@ -31,7 +31,7 @@ _IN_JOB = "ISTHMUS_HEAD_IN_JOB"
 _MEMORY_MB = 2000
 _LONGEST_MIN = 24 * 60
 _WARN_S = 120
-_SCRIPT = """#!/bin/sh
+_SCRIPT = """#!{interpreter}
 # the head of a run
 {variable}="$SLURM_JOB_ID"
 export {variable}
@@ -59,7 +59,8 @@ def submit_head(
     options += [f"--output={paths.logs / 'slurm'}/head.%j.log", "--open-mode=append"]
     options += ["--ntasks=1", "--cpus-per-task=1", f"--signal=B:USR1@{_WARN_S}", f"--chdir={Path.cwd()}"]
     options += [f"--time={minutes or _longest(profile)}", *_of_profile(profile, account)]
-    script = _SCRIPT.format(variable=_IN_JOB, command=command)
+    interpreter = profile.site.interpreter if profile.site else "/bin/sh"
+    script = _SCRIPT.format(interpreter=interpreter, variable=_IN_JOB, command=command)
     write_json(_note(paths), {"options": options, "script": script})
     return _sbatch(options, script)
 

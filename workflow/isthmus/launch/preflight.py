@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+from isthmus.config.segmentation import needs_gpu
 from isthmus.errors import UserError, raise_all
 from isthmus.launch.profile import Profile
+from isthmus.launch.room import faults_of_room
 from isthmus.launch.run import Run
 from isthmus.plan.limits import check_limits
 from isthmus.sites.account import check_account as check_account_form
@@ -23,24 +23,41 @@ def preflight(run: Run, profile: Profile, *, account: str = "") -> None:
 
     On one's own machine nobody enforces limits, and the plan's cells are an upper estimate: `isthmus plan` tells.
     """
-    faults = list(_faults_of_room(run.paths.root, sum(rule.files for rule in run.plan.rules.values())))
+    rules = run.plan.rules.values()
+    mb, files = sum(rule.storage_mb for rule in rules), sum(rule.files for rule in rules)
+    faults = list(faults_of_room(run.paths.root, mb=mb, files=files))
     if profile.on_slurm:
         broken = check_limits(run.plan)
         faults += [UserError(where=limit.limit, found=limit.found, do=limit.do) for limit in broken]
         faults += _faults_of_slurm(profile, account)
+        faults += _faults_of_gpus(run, profile)
     raise_all(faults)
 
 
-def _faults_of_room(results: Path, files: int) -> Iterator[UserError]:
-    """Whether the file system takes so many files. Some do not say how many they take: then there is no fault."""
-    there = next(folder for folder in (results, *results.parents) if folder.exists())
-    of = os.statvfs(there)
-    if of.f_files and of.f_favail < files:
-        yield UserError(
-            where=f"results '{results}'",
-            found=f"the run writes about {files:,} files, and the file system takes {of.f_favail:,} more",
-            do="make room, or give another folder: `--set results=FOLDER`",
-        )
+def unused_gpus(run: Run, profile: Profile) -> str:
+    """What to say when packs would take GPU nodes for a method that has no use for them; empty where they do not."""
+    methods = _methods(run)
+    if not profile.on_slurm or not run.plan.machine.gpus or any(map(needs_gpu, methods)):
+        return ""
+    what = f"the profile '{profile.folder.name}' gives packs GPUs, and the method '{methods[0]}' uses none"
+    return f"{what}: a profile of CPU nodes costs less"
+
+
+def _faults_of_gpus(run: Run, profile: Profile) -> Iterator[UserError]:
+    for method in filter(needs_gpu, _methods(run)):
+        if not run.plan.machine.gpus:
+            yield UserError(
+                where="segmentation.method",
+                found=f"'{method}' needs GPUs, and the profile '{profile.folder.name}' gives packs none",
+                do="take a profile of GPU nodes (profiles/README.md)",
+            )
+
+
+def _methods(run: Run) -> list[str]:
+    """The segmentation methods of the samples."""
+    plan = run.plan
+    named = [sample.settings(plan.settings)["segmentation"]["method"] for sample in plan.samples.values()]
+    return sorted(set(named))
 
 
 def _faults_of_slurm(profile: Profile, account: str) -> Iterator[UserError]:

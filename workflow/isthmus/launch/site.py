@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from isthmus.errors import UserError
 from isthmus.plan.machine import Machine
 from isthmus.sites.load import load_site, site_of_profile
 from isthmus.sites.model import Site
 
-_SITE = "isthmus_site"
+SITE = "isthmus_site"
+"""The default resource by which a profile names its site."""
 _START_ON_SLURM_S = 10.0
 """Two starts of Snakemake in a job on Slurm: 9 CPU seconds."""
 
@@ -28,12 +30,20 @@ def machine_of_profile(folder: Path) -> Machine | None:
 
 def machine_of_resources(defaults: Mapping[str, Any] | None) -> Machine | None:
     """The machine that Snakemake's default resources name; None for this one."""
-    if not defaults or _SITE not in defaults:
+    if not defaults or SITE not in defaults:
         return None
-    given = defaults[_SITE]
+    given = defaults[SITE]
     # Snakemake keeps what it will compute for each rule as a function, and beside it what was written
     written = getattr(given, "raw", given)
     return _elsewhere(load_site(str(written).strip("'\" ")))
+
+
+def interpreter_of(name: str) -> str:
+    """What runs job scripts at a site; where none is named, or its file is gone meanwhile, as everywhere."""
+    try:
+        return load_site(name).interpreter
+    except UserError:
+        return "/bin/sh"
 
 
 def _elsewhere(site: Site | None) -> Machine | None:

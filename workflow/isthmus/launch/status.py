@@ -12,6 +12,7 @@ from typing import Any
 
 from isthmus.errors import n_of
 from isthmus.launch.head import is_held
+from isthmus.launch.heartbeat import silent_s
 from isthmus.launch.jobs import JobState, State
 from isthmus.launch.progress import Progress, ProgressReader, RuleProgress, in_words
 from isthmus.plan.model import read_plan
@@ -27,7 +28,8 @@ _MOST_NEWS = 5
 class Head:
     """The process that drives a run, as it noted itself: host and pid, seconds of the epoch, its own Slurm job if any.
 
-    alive is what can be known of it: on another host a process is taken for alive unless its job has ended.
+    alive is what can be known of it: on another host a process is taken for alive unless its job has ended or, without
+    one, it has given no sign for some minutes. silent_s: seconds since its last sign; None where it gives none.
     """
 
     alive: bool
@@ -35,6 +37,7 @@ class Head:
     host: str
     since: float
     slurm_job: str = ""
+    silent_s: float | None = None
 
     @property
     def is_here(self) -> bool:
@@ -158,7 +161,12 @@ def _summary(status: Status) -> str:
     head = status.head
     if head and head.alive:
         job = f", Slurm job {head.slurm_job}" if head.slurm_job else ""
-        unseen = "" if head.is_here else " (taken for alive: it cannot be seen from this host)"
+        sign = (
+            "it cannot be seen from this host"
+            if head.silent_s is None
+            else f"last sign {head.silent_s:.0f} s ago"
+        )
+        unseen = "" if head.is_here else f" (taken for alive: {sign})"
         since = f" since {_clock(head.since)}" if head.since else ""
         return f"a head works on it: process {head.pid} on {head.host}{job}{since}{unseen}"
     if status.is_complete:
@@ -171,13 +179,15 @@ def _summary(status: Status) -> str:
 
 def _head(paths: RunPaths) -> Head | None:
     try:
-        noted = dict(json.loads((paths.work / "head.json").read_text()))
+        file = paths.work / "head.json"
+        noted = dict(json.loads(file.read_text()))
         return Head(
             alive=is_held(paths.work),
             pid=int(noted["pid"]),
             host=str(noted["host"]),
             since=float(noted.get("created") or 0),
             slurm_job=str(noted.get("slurm_job", "")),
+            silent_s=silent_s(file) if noted.get("beats") else None,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

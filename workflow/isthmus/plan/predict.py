@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
 
+from isthmus.config.segmentation import needs_gpu
 from isthmus.plan.cost import ALL_TERMS, cost, largest_window_read_px, terms
 from isthmus.plan.files import files_of, files_of_run
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import Prediction, SamplePlan
-from isthmus.plan.rules import IN_PACKS, PER_RUN, PER_SAMPLE, POOLED
+from isthmus.plan.rules import GPU, IN_PACKS, PER_RUN, PER_SAMPLE, POOLED
 from isthmus.plan.size import Size
 
 _PACK_TARGET_S = 1800.0
@@ -46,10 +47,14 @@ def predict(
 ) -> dict[str, Prediction]:
     """Needs of every rule of the run."""
     sizes = {name: Size.of(sample, settings) for name, sample in samples.items()}
+    on_gpus = {
+        name: needs_gpu(sample.settings(settings)["segmentation"]["method"])
+        for name, sample in samples.items()
+    }
     made: dict[str, Prediction] = {}
     for rule in PER_SAMPLE:
         of = [
-            _jobs_of(rule, sample, sizes[name], machine)
+            _jobs_of(rule, sample, sizes[name], machine, on_gpus=rule in GPU and on_gpus[name])
             for name, sample in samples.items()
             if rule in sample.digests
         ]
@@ -72,9 +77,11 @@ def default_packs(size: Size, n_blocks: int, machine: Machine) -> int:
     return max(1, min(most, ceil(seconds / target)))
 
 
-def pool_workers(rule: str, named: Mapping[str, float], n_tasks: int, machine: Machine) -> int:
-    """Workers of a job: one a core, no more than there are tasks, and no more than fit the memory."""
-    workers = min(machine.cores, n_tasks)
+def pool_workers(
+    rule: str, named: Mapping[str, float], n_tasks: int, machine: Machine, *, on_gpus: bool = False
+) -> int:
+    """Workers of a job: one a core or a GPU, no more than there are tasks, and no more than fit the memory."""
+    workers = min(max(1, machine.gpus) if on_gpus else machine.cores, n_tasks)
     worker_mb = cost("worker_mb", rule, named)
     if machine.memory_mb is not None and worker_mb > 0:
         room = machine.memory_mb - cost("fixed_mb", rule, named)
@@ -82,11 +89,11 @@ def pool_workers(rule: str, named: Mapping[str, float], n_tasks: int, machine: M
     return max(1, workers)
 
 
-def _jobs_of(rule: str, sample: SamplePlan, size: Size, machine: Machine) -> _Jobs:
+def _jobs_of(rule: str, sample: SamplePlan, size: Size, machine: Machine, *, on_gpus: bool) -> _Jobs:
     jobs = sample.packs if rule in IN_PACKS else 1
     tasks = ceil(_n_tasks(rule, sample, size) / jobs)
     one = terms(size)
-    workers = pool_workers(rule, one, tasks, machine) if rule in POOLED else 1
+    workers = pool_workers(rule, one, tasks, machine, on_gpus=on_gpus) if rule in POOLED else 1
     named = terms(size, jobs=jobs, workers=jobs * workers if rule in POOLED else 1)
     cpu_s = cost("cpu_s", rule, named)
     worker_mb = cost("worker_mb", rule, one)

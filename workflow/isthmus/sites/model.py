@@ -55,6 +55,10 @@ class SubmissionFacts(Part):
     memory_per_core_mb: Fact[int] = Field(description="Memory that comes with a core, MiB.")
     gpu_request: Fact[Literal["gres", "gpus", "gpus-per-node"]] = Field(description="How GPUs are asked for.")
     cores_per_gpu: Fact[int] = Field(description="Cores that a job must ask for with each GPU.")
+    login_shell: Fact[bool] = Field(
+        Fact(value=None, status="unknown", source="", date=""),
+        description="Whether job scripts must be those of a login shell: `#!/bin/bash -l`.",
+    )
 
 
 class StorageFacts(Part):
@@ -98,6 +102,11 @@ class Site(Part):
     def name(self) -> str:
         """The name of its file."""
         return self._name
+
+    @property
+    def interpreter(self) -> str:
+        """What runs job scripts."""
+        return "/bin/bash -l" if self.submission.login_shell.value else "/bin/sh"
 
     @property
     def gpus_per_pack(self) -> int:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from isthmus.config.segmentation import needs_gpu
+from isthmus.errors import UserError
 from isthmus.image.survey import ChannelSurvey
+from isthmus.packs.devices import Device, devices_of
 from isthmus.packs.journal import Journal
 from isthmus.packs.runner import BlockResult, run_pack
 from isthmus.packs.stop import Stop
@@ -41,6 +45,7 @@ def segment_pack(job: Job, *, workers: int) -> None:
             writer=job.pack,
             workers=job.workers(workers),
             preload=("isthmus.segment.block", "isthmus.segment.warm"),
+            devices=devices_for(settings_of(job.plan, job.sample).segmentation.method),
             place=job.sample.place_of,
             stop=stop,
         )
@@ -80,6 +85,20 @@ def many_segment_job(job: Job) -> ManySegmentJob:
     assert isinstance(made, SegmentJob), "imported labels of many images are refused before"
     made = replace(made, image=job.sample_paths.image)
     return ManySegmentJob(made, job.sample.stack, job.sample.image_paths)
+
+
+def devices_for(method: str) -> tuple[Device, ...]:
+    """The devices of this job, one for each worker, for a method that needs them; none for others."""
+    if not needs_gpu(method):
+        return ()
+    devices = devices_of(os.environ)
+    if not devices:
+        raise UserError(
+            where="segment_pack",
+            found=f"the method '{method}' needs a GPU, and this job was given none",
+            do="take a profile of GPU nodes (profiles/README.md), or name the device in CUDA_VISIBLE_DEVICES",
+        )
+    return devices
 
 
 def segment_job(job: Job) -> SegmentJob | ImportJob:
