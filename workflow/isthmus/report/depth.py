@@ -19,7 +19,10 @@ from isthmus.report.pictures import Bar, Picture
 from isthmus.report.text import length, nice_length
 
 PLANES_AT_ONCE = 16
+PROJECTED = (5, 99.9)
+"""Percentiles of a projection that become black and full brightness."""
 Array = npt.NDArray[Any]
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,14 @@ def project(sample: SampleResults, channel: int, level: int, size: Triple) -> Ar
 def _projection(sample: SampleResults, channels: Sequence[int], level: int, size: Triple) -> Picture:
     planes = [project(sample, channel, level, size) for channel in channels]
     empty = np.zeros(size[1:], dtype=np.uint8)
-    return _picture(sample, channels, planes, empty, empty, level, title="Projection along z")
+    # The brightest of many planes are brighter than a plane: the projection has a range of its own.
+    ranges = [_range(plane) for plane in planes]
+    return _picture(sample, channels, planes, empty, empty, level, title="Projection along z", ranges=ranges)
+
+
+def _range(plane: Array) -> Range:
+    low, high = (float(value) for value in np.percentile(plane, PROJECTED))
+    return low, max(high, low + 1)
 
 
 def _slice(
@@ -100,6 +110,7 @@ def _picture(
     level: int,
     *,
     title: str,
+    ranges: Sequence[Range] | None = None,
 ) -> Picture:
     height, width = planes[0].shape
     um_per_px = sample.plan.spacing_um[2] * level_factors(sample.plan.window.shape)[level][2]
@@ -107,7 +118,9 @@ def _picture(
     return Picture(
         width=width,
         height=height,
-        image=pixels.picture(composite(sample, channels, planes)),
+        image=pixels.picture(
+            composite(planes, ranges or [pixels.display_range(sample, channel) for channel in channels])
+        ),
         nuclei=pixels.painted(nuclei, [NUCLEUS]),
         cells=pixels.painted(cells, [CELL]),
         is_vector=False,
@@ -117,12 +130,9 @@ def _picture(
     )
 
 
-def composite(sample: SampleResults, channels: Sequence[int], planes: Sequence[Array]) -> pixels.UInt8:
-    """Planes (y, x) of channels in one picture: grey for one channel, (y, x, 3) for more."""
-    toned = [
-        pixels.tone_mapped(plane, *pixels.display_range(sample, channel))
-        for plane, channel in zip(planes, channels, strict=True)
-    ]
+def composite(planes: Sequence[Array], ranges: Sequence[Range]) -> pixels.UInt8:
+    """Planes (y, x) of channels in one picture: grey for one channel, (y, x, 3) for more; each from black to bright."""
+    toned = [pixels.tone_mapped(plane, *range_) for plane, range_ in zip(planes, ranges, strict=True)]
     if len(toned) == 1:
         return np.round(toned[0] * 255).astype(np.uint8)
     total = np.zeros((*toned[0].shape, 3))

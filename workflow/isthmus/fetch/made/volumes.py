@@ -29,6 +29,9 @@ SAMPLES = {"control": (20261201, 0.08), "treated": (20261202, 0.32)}
 """Seed, and share of dividing cells."""
 
 TYPES = ("outer", "core")
+GATES = (("dividing", "KI67", ""), ("outer", "SOX2", "KI67 KRT"), ("core", "KRT", "KI67 SOX2"))
+"""Cell type, markers that it has, markers that it lacks."""
+
 RADIUS_UM = (24.0, 45.0, 45.0)
 """Semi-axes of the organoid (z, y, x)."""
 LAYER = 0.6
@@ -44,7 +47,8 @@ Int64 = npt.NDArray[np.int64]
 
 
 def make(folder: Path) -> None:
-    """Write control.h5, treated.ome.tif, and the truth: a label volume and a table of each."""
+    """Write control.h5, treated.ome.tif, gates.csv, and the truth: a label volume and a table of each."""
+    write_table(folder / "gates.csv", ("cell_type", "positive", "negative"), GATES)
     for name, (seed, dividing) in SAMPLES.items():
         labels, cubes = _nuclei(seed, dividing)
         pixels = _pixels(seed, dividing, labels, cubes)
