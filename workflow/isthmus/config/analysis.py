@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Strict, field_validator, model_validator
 
+from isthmus.config.omics import JointOptions, OmicsTable, check_names
 from isthmus.config.options import FilePath, Section, Texts, option
 from isthmus.config.proteins import GatingOptions, IntensityOptions
 
@@ -190,3 +191,12 @@ class AnalysisOptions(Section):
     neighbourhood: NeighbourhoodOptions = option(NeighbourhoodOptions(), "Which types lie beside which.")
     spatial: SpatialOptions = option(SpatialOptions(), "What else is asked of where cells lie.")
     composition: CompositionOptions = option(CompositionOptions(), "How conditions are compared.")
+    omics: Annotated[tuple[OmicsTable, ...], Strict(False)] = option(
+        (), "Tables of other omics (docs/omics.md): name, path, key, and how they are read and normalised."
+    )
+    joint: JointOptions = option(JointOptions(), "How image features and molecules are analysed together.")
+
+    @field_validator("omics")
+    @classmethod
+    def _named_once(cls, value: tuple[OmicsTable, ...]) -> tuple[OmicsTable, ...]:
+        return check_names(value)

@@ -203,13 +203,27 @@ def _with_absolute_paths(tree: Tree, layers: Sequence[Layer], cwd: Path) -> Tree
         if layer and isinstance(value, str | Path) and str(value):
             folder = cwd if key == RESULTS else layer.folder
             tree = merge(tree, _nest(key, absolute(value, folder)))
+    for key, name in paths_in_lists():
+        layer, items = _layer_of(layers, key), _get(tree, key)
+        if layer and isinstance(items, list):
+            tree = merge(tree, _nest(key, [_with_absolute(item, name, layer.folder) for item in items]))
     return tree
+
+
+def _with_absolute(item: Any, name: str, folder: Path) -> Any:
+    """A section of a list with one of its paths made absolute."""
+    value = item.get(name) if isinstance(item, dict) else None
+    return {**item, name: absolute(value, folder)} if isinstance(value, str | Path) and str(value) else item
 
 
 def _missing_inputs(tree: Tree, layers: Sequence[Layer]) -> list[UserError]:
     faults = []
-    for key in path_keys():
-        path = _get(tree, key)
+    inputs: list[tuple[tuple[int | str, ...], Any]] = [(key, _get(tree, key)) for key in path_keys()]
+    for above, name in paths_in_lists():
+        items = _get(tree, above)
+        for number, item in enumerate(items if isinstance(items, list) else ()):
+            inputs.append(((*above, number, name), item.get(name) if isinstance(item, dict) else None))
+    for key, path in inputs:
         if key == RESULTS or not isinstance(path, Path) or path.is_file():
             continue
         found = f"{path} is a folder, not a file" if path.is_dir() else f"no such file {path}"
@@ -236,4 +250,18 @@ def path_keys(schema: Schema | None = None, above: tuple[str, ...] = ()) -> list
             found.append((*above, name))
         if properties(option):
             found.extend(path_keys(resolve(option), (*above, name)))
+    return found
+
+
+def paths_in_lists(
+    schema: Schema | None = None, above: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], str]]:
+    """Key paths of all lists of sections that hold paths, each with the name of the path within a section."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    for name, option in properties(schema or settings_schema()).items():
+        for inner, kind in properties(resolve(option).get("items", {})).items():
+            if kind.get("format") == "path":
+                found.append(((*above, name), inner))
+        if properties(option):
+            found.extend(paths_in_lists(resolve(option), (*above, name)))
     return found

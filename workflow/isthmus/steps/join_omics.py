@@ -1,0 +1,100 @@
+"""join_omics: tables of other omics beside what images and counts tell of the same samples, wells, spots or cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import h5py
+import pandas as pd
+from anndata import AnnData
+from anndata.io import read_elem
+
+from isthmus.analyse.files import write_table
+from isthmus.analyse.omics import assess_table, describe_units, match_keys
+from isthmus.analyse.omics_joint import join_modalities, write_modalities
+from isthmus.config.omics import OmicsTable
+from isthmus.plan.paths import RunPaths
+from isthmus.readers.omics_table import fault_of_keys, read_values
+from isthmus.steps.build_table import sheet_columns
+from isthmus.steps.job import Job
+from isthmus.steps.sheet import settings_of
+from isthmus.tables.unit_features import (
+    Unit,
+    composition,
+    count_cells,
+    image_medians,
+    in_order,
+    pseudobulk,
+)
+
+JOINT: tuple[Unit, ...] = ("sample", "well")
+"""Units that are analysed with images and counts together."""
+
+
+def join_omics(job: Job) -> None:
+    """Write a table for each of the tables in the configuration, and the modalities of samples and of wells."""
+    options = settings_of(job.plan).analysis.omics
+    units = {key: _units(job, key) for key in dict.fromkeys(of.key for of in options)}
+    made: dict[str, AnnData] = {}
+    summaries: list[dict[str, Any]] = []
+    for of in options:
+        made[of.name], summary = _assess(of, units[of.key], list(job.plan.samples))
+        summaries.append({"name": of.name, "key": of.key, "file": of.path.name, **summary})
+        write_table(made[of.name], job.paths.omics_table(of.name))
+    for unit in joint_units(options):
+        _write_joint(job, unit, units[unit], {of.name: made[of.name] for of in options if of.key == unit})
+    job.write_record(job.paths.cohort / "join_omics.json", {"tables": summaries})
+
+
+def joint_units(options: Sequence[OmicsTable]) -> list[Unit]:
+    """Units that have a table, of those that are analysed jointly."""
+    return [unit for unit in JOINT if any(of.key == unit for of in options)]
+
+
+def _assess(
+    options: OmicsTable, units: pd.DataFrame, samples: Sequence[str]
+) -> tuple[AnnData, dict[str, Any]]:
+    values = read_values(options)
+    values.index = pd.Index(match_keys(list(values.index), list(units.index), options.key, samples))
+    fault = fault_of_keys(list(values.index), list(units.index), options, f"{options.key} of this run")
+    if fault is not None:
+        raise fault
+    return assess_table(
+        values,
+        units,
+        name=options.name,
+        normalisation=options.normalisation,
+        max_missing=options.max_missing,
+    )
+
+
+def _units(job: Job, key: str) -> pd.DataFrame:
+    """What the run knows of each unit that a table may be keyed by, units as index."""
+    if key in ("spot", "cell"):
+        with h5py.File(job.paths.cohort_table) as file:
+            obs: pd.DataFrame = read_elem(file["obs"])
+        return obs[[name for name in ("sample", "instance_id", "cell_type", "leiden") if name in obs]]
+    counted = count_cells(tables_of(job.paths, list(job.plan.samples)), "well" if key == "well" else "sample")
+    sheet = {name: sheet_columns(plan) for name, plan in job.plan.samples.items()}
+    records: Mapping[str, Mapping[str, Any]] = {
+        str(unit): {**row, **sheet[str(row["sample"])]} for unit, row in counted.to_dict("index").items()
+    }
+    return describe_units(records)
+
+
+def tables_of(paths: RunPaths, samples: Sequence[str]) -> dict[str, Any]:
+    """The table of each sample."""
+    return {name: paths.sample(name).table for name in samples}
+
+
+def _write_joint(job: Job, unit: Unit, units: pd.DataFrame, tables: Mapping[str, AnnData]) -> None:
+    of_samples = tables_of(job.paths, list(job.plan.samples))
+    whole = join_modalities(
+        units,
+        image=in_order(image_medians(of_samples, unit), list(units.index)),
+        composition=in_order(composition(job.paths.cohort_table, unit), list(units.index)),
+        counts=in_order(pseudobulk(of_samples, unit), list(units.index)),
+        tables=tables,
+    )
+    write_modalities(whole, job.paths.cohort / f"{unit}s.h5mu")
