@@ -4,6 +4,7 @@
 rule report:
     input:
         table="<results>/cohort/cells.h5ad",
+        omics=OMICS_RESULTS,
         markers="<results>/work/cohort/markers.tsv",
         images=per_sample("<results>/{sample}/image.ome.zarr/zarr.json"),
         modalities=where_planned("join_modalities", "<results>/{sample}/cells.h5mu"),

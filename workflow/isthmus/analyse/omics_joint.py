@@ -50,8 +50,8 @@ def join_modalities(
 
     Returns
     -------
-    Modalities `image`, `composition`, `pseudobulk` as far as there are any, and the tables by name. A unit without a row
-    in a modality is missing there.
+    Modalities `image`, `composition`, `pseudobulk` as far as there are any, and the tables by name. A unit without a
+    row in a modality is missing there.
     """
     made: dict[str, AnnData] = {}
     if image.size:
@@ -174,7 +174,7 @@ def _summary(factors: Factors, n_best: int = 5) -> dict[str, Any]:
     """Of each factor what it explains, whether it is shared beyond chance, and its strongest features."""
     limit = None if np.isnan(factors.limit) else factors.limit
     rows = []
-    for name in factors.scores:
+    for name in map(str, factors.scores.columns):
         best = {}
         for modality, loadings in factors.loadings.items():
             strongest = loadings[name].reindex(loadings[name].abs().sort_values(ascending=False).index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -13,6 +14,11 @@ RESERVED = (
     *("texture", "profiles", "channels", "correlations", "markers", "neighbourhood"),
 )
 """Names that results have already."""
+
+
+Unit = Literal["sample", "well"]
+JOINT_UNITS: tuple[Unit, ...] = ("sample", "well")
+"""What tables may be keyed by to be analysed together with images and counts."""
 
 
 class OmicsTable(Section):
@@ -70,3 +76,8 @@ def check_names(tables: tuple[OmicsTable, ...]) -> tuple[OmicsTable, ...]:
     if twice is not None:
         raise ValueError(f"two tables are called '{twice}': give each a name of its own")
     return tables
+
+
+def joint_units(tables: Sequence[OmicsTable]) -> list[Unit]:
+    """Units that have a table, of those that are analysed together with images and counts."""
+    return [unit for unit in JOINT_UNITS if any(table.key == unit for table in tables)]

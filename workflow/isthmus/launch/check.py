@@ -14,6 +14,7 @@ from isthmus.config.samples import Sample
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImagePart, SampleParts
+from isthmus.launch.omics import omics_faults
 from isthmus.launch.run import Run
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
@@ -64,7 +65,11 @@ def _check_inputs(run: Run) -> None:
                 )
         except UserError as error:
             faults.append(error)
-    raise_all([*faults, *_faults_of(_check_planes, run)])
+    raise_all([*faults, *_faults_of(_check_planes, run), *_faults_of(_check_omics, run)])
+
+
+def _check_omics(run: Run) -> None:
+    raise_all(list(omics_faults(run.settings.analysis.omics, list(run.plan.samples))))
 
 
 def _check_planes(run: Run) -> None:

@@ -13,6 +13,7 @@ from isthmus.config.models import Settings
 from isthmus.errors import UserError
 from isthmus.launch.head import Head
 from isthmus.launch.inputs import gates_digest, gather_inputs, reference_digest
+from isthmus.launch.omics import omics_inputs
 from isthmus.launch.sizes import this_machine
 from isthmus.plan.limits import longest_minutes, memory_to_ask, minutes_to_ask
 from isthmus.plan.machine import Machine
@@ -79,6 +80,7 @@ class Run:
             gates=gates_digest(self.settings),
             machine=machine,
             previous=previous,
+            omics=omics_inputs(self.settings),
         )
 
     @property

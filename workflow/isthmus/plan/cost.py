@@ -47,6 +47,8 @@ CPU: dict[str, tuple[str, ...]] = {
     "integrate_cohort": ("job", "kcells", "mrows"),
     "analyse": ("job", "kcells", "kcells_squared", "mrows"),
     "annotate": ("job", "kcells", "mrows"),
+    "join_omics": ("job", "kcells", "measured_kcells", "mrows", "omics_mvalues"),
+    "analyse_omics": ("job", "models", "omics_mvalues"),
     "report": ("job", "kcells", "mrows"),
 }
 """CPU seconds of a sample's jobs of each rule, or of the run's one job, go by these sizes."""
@@ -62,6 +64,8 @@ FIXED_MB: dict[str, tuple[str, ...]] = {
     "build_outlines": ("job", "kcells"),
     "certify_seams": ("job", "window_flat", "window_deep"),
     "join_modalities": ("job", "kcells"),
+    "join_omics": ("job", "kcells", "omics_mvalues"),
+    "analyse_omics": ("job", "omics_mvalues"),
     **dict.fromkeys(
         ("assess_quality", "integrate_cohort", "analyse", "annotate", "report"), ("job", "kcells", "mrows")
     ),
@@ -88,6 +92,8 @@ STORAGE_MB: dict[str, tuple[str, ...]] = {
     "assess_quality": ("kcells", "measured_kcells", "mrows"),
     "join_modalities": ("kcells", "measured_kcells", "mrows"),
     **dict.fromkeys(("integrate_cohort", "analyse", "annotate"), ("kcells", "measured_kcells", "mrows")),
+    "join_omics": ("job", "omics_mvalues"),
+    "analyse_omics": ("job", "omics_mvalues"),
     "report": ("job",),
 }
 """What a rule leaves on disk."""
@@ -143,6 +149,8 @@ def terms(size: Size, *, jobs: int = 1, workers: int = 1) -> dict[str, float]:
         "largest_grown_flat": flat * size.largest_grown,
         "largest_grown_deep": deep * size.largest_grown,
         "largest_kcells": size.largest_kcells,
+        "omics_mvalues": 0.0,
+        "models": 0.0,
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isthmus.config.omics import JOINT_UNITS
 from isthmus.config.use_cases import USE_CASES
 from isthmus.plan.identity import digest_of
 
@@ -29,6 +30,8 @@ RESULT_VERSIONS: dict[str, int] = {
     "integrate_cohort": 2,
     "analyse": 2,
     "annotate": 2,
+    "join_omics": 1,
+    "analyse_omics": 1,
     "report": 3,
 }
 """Raise a step's number when a change of the code changes its results; a golden-value test tells when that is due."""
@@ -130,8 +133,17 @@ def _integration_read(analysis: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": method, "batch_column": options["batch_column"], "options": options.get(method)}
 
 
+def has_joint_omics(analysis: Mapping[str, Any]) -> bool:
+    """Whether a table of other omics is about samples or wells, which are analysed with images and counts."""
+    return any(table["key"] in JOINT_UNITS for table in analysis["omics"])
+
+
 def cohort_digests(
-    settings: Mapping[str, Any], *, samples: Mapping[str, Mapping[str, str]], inputs: Mapping[str, str]
+    settings: Mapping[str, Any],
+    *,
+    samples: Mapping[str, Mapping[str, str]],
+    inputs: Mapping[str, str],
+    omics: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Digest of every step that works on all samples together.
 
@@ -141,6 +153,8 @@ def cohort_digests(
         Digests of each sample's steps.
     inputs
         Digest of the annotation's reference, key `reference`, and of its marker table, key `gates`, where there is one.
+    omics
+        Digest of the file of each table of other omics, by its name.
     """
     analysis = settings["analysis"]
     made: dict[str, str] = {}
@@ -171,5 +185,14 @@ def cohort_digests(
         analysis["seed"],
     )
     shown = [[name, *(digests.get(step) for step in _SHOWN)] for name, digests in samples.items()]
-    add("report", annotated, shown, settings["metadata"])
+    joint = None
+    if analysis["omics"]:
+        files = [
+            [{k: v for k, v in table.items() if k != "path"}, (omics or {}).get(table["name"])]
+            for table in analysis["omics"]
+        ]
+        joint = add("join_omics", annotated, files)
+        if has_joint_omics(analysis):
+            joint = add("analyse_omics", joint, analysis["joint"], analysis["seed"])
+    add("report", annotated, joint, shown, settings["metadata"])
     return made

@@ -28,6 +28,8 @@ _LEFT = {
     "integrate_cohort": 2,
     "analyse": 2,
     "annotate": 5,
+    "join_omics": 4,
+    "analyse_omics": 4,
     "report": 4,
 }
 """Single files and folders of a job, apart from arrays and journals."""

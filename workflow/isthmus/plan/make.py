@@ -61,6 +61,14 @@ class SampleInput:
         return len(self.images) or 1
 
 
+@dataclass(frozen=True)
+class OmicsInput:
+    """What the head knows of a table of other omics: digest of its file, and about how many values it has."""
+
+    digest: str
+    n_values: int
+
+
 def make_plan(
     settings: Mapping[str, Any],
     samples: Mapping[str, SampleInput],
@@ -69,6 +77,7 @@ def make_plan(
     machine: Machine,
     gates: str | None = None,
     previous: RunPlan | None = None,
+    omics: Mapping[str, OmicsInput] | None = None,
 ) -> RunPlan:
     """Plan a run.
 
@@ -86,6 +95,8 @@ def make_plan(
         What it will run on; it changes packs and predictions only.
     previous
         The plan of an earlier run in the same folder. Its packs are kept where nothing asks for others.
+    omics
+        The tables of other omics, by name.
     """
     planned = {
         name: _plan_sample(settings, sample, machine, (previous.samples if previous else {}).get(name))
@@ -95,6 +106,7 @@ def make_plan(
         settings,
         samples={name: sample.digests for name, sample in planned.items()},
         inputs={key: digest for key, digest in (("reference", reference), ("gates", gates)) if digest},
+        omics={name: table.digest for name, table in (omics or {}).items()},
     )
     return RunPlan(
         isthmus=__version__,
@@ -102,7 +114,13 @@ def make_plan(
         machine=machine,
         samples=planned,
         cohort=cohort,
-        rules=predict(planned, settings, machine),
+        rules=predict(
+            planned,
+            settings,
+            machine,
+            rules=cohort,
+            omics_values=sum(table.n_values for table in (omics or {}).values()),
+        ),
     )
 
 

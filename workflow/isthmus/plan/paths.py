@@ -82,6 +82,19 @@ class RunPaths:
         """Shares of the types, compared between conditions."""
         return self.root / "cohort" / "composition.tsv"
 
+    def omics_table(self, name: str) -> Path:
+        """A table of other omics, in the order of the run's samples, wells, spots or cells."""
+        return self.root / "cohort" / f"{name}.h5ad"
+
+    def modalities(self, unit: str) -> Path:
+        """What is known of samples (or wells) from images, counts and other omics."""
+        return self.root / "cohort" / f"{unit}s.h5mu"
+
+    @property
+    def correlations(self) -> Path:
+        """Correlations of image features and molecules."""
+        return self.root / "cohort" / "correlations.tsv"
+
     def sample(self, name: str) -> SamplePaths:
         """Paths of one sample."""
         return SamplePaths(self.root / name, self.work / name)

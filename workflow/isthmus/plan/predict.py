@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
@@ -43,9 +43,28 @@ class _Jobs:
 
 
 def predict(
-    samples: Mapping[str, SamplePlan], settings: Mapping[str, Any], machine: Machine
+    samples: Mapping[str, SamplePlan],
+    settings: Mapping[str, Any],
+    machine: Machine,
+    *,
+    rules: Collection[str] = (*PER_SAMPLE, *PER_RUN),
+    omics_values: int = 0,
 ) -> dict[str, Prediction]:
-    """Needs of every rule of the run."""
+    """Needs of every rule of the run.
+
+    Parameters
+    ----------
+    rules
+        Those that the run has work for.
+    omics_values
+        Values in all tables of other omics.
+    """
+    joint = settings["analysis"]["joint"]
+    fitted = len(samples) >= joint["min_factored"]
+    omics = {
+        "omics_mvalues": omics_values / 1e6,
+        "models": float(fitted * (1 + joint["n_permutations"])),
+    }
     sizes = {name: Size.of(sample, settings) for name, sample in samples.items()}
     on_gpus = {
         name: needs_gpu(sample.settings(settings)["segmentation"]["method"])
@@ -60,7 +79,8 @@ def predict(
         ]
         made[rule] = _together(rule, of, machine)
     for rule in PER_RUN:
-        made[rule] = _together(rule, [_job_of_run(rule, sizes.values(), machine)], machine)
+        if rule in rules:
+            made[rule] = _together(rule, [_job_of_run(rule, sizes.values(), machine, omics)], machine)
     return made
 
 
@@ -145,14 +165,14 @@ def _n_tasks(rule: str, sample: SamplePlan, size: Size) -> int:
     return max(1, ceil(pieces - 1e-6))
 
 
-def _job_of_run(rule: str, sizes: Iterable[Size], machine: Machine) -> _Jobs:
-    """The one job that works on all samples: their sizes add up."""
+def _job_of_run(rule: str, sizes: Iterable[Size], machine: Machine, more: Mapping[str, float]) -> _Jobs:
+    """The one job that works on all samples: their sizes add up; `more` are sizes of no sample."""
     named: dict[str, float] = {}
     for size in sizes:
         for name, value in terms(size).items():
             named[name] = named.get(name, 0.0) + value
     named = named or dict.fromkeys(ALL_TERMS, 0.0)
-    named["job"] = named["worker"] = 1.0
+    named |= {"job": 1.0, "worker": 1.0, **more}
     cpu_s = cost("cpu_s", rule, named)
     return _Jobs(
         jobs=1,

@@ -17,8 +17,8 @@ PER_SAMPLE = (
     "join_modalities",
 )
 """A job a sample, or a pack of a sample."""
-PER_RUN = ("integrate_cohort", "analyse", "annotate", "report")
-"""One job a run."""
+PER_RUN = ("integrate_cohort", "analyse", "annotate", "join_omics", "analyse_omics", "report")
+"""One job a run, if there is work for it."""
 IN_PACKS = ("segment_pack", "quantify_pack")
 POOLED = ("import_image", "segment_pack", "quantify_pack", "build_pyramid")
 """Use all cores that their job is given; every other rule uses one."""

@@ -10,7 +10,7 @@ import csv
 import gzip
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -98,8 +98,8 @@ def fault_of_keys(
     free = set(known) - set(keys)
     strange = [key for key in keys if key not in set(known)]
     for key in strange:
-        guess = did_you_mean(key, free)
-        if guess.startswith("did you mean"):
+        guess = _slip(key, free)
+        if guess:
             return UserError(where=_where(options), found=f"key '{key}' is no {found}", do=guess)
     if len(strange) == len(keys):
         do = f"{did_you_mean(keys[0] if keys else '', known)}; see also analysis.omics options key, keys_in, key_column"
@@ -108,6 +108,18 @@ def fault_of_keys(
             where=_where(options), found=f"no key is a {found} (the first are {shown})", do=do.lstrip("; ")
         )
     return None
+
+
+def _slip(key: str, names: Iterable[str]) -> str:
+    """`did you mean 'x'?` where a key is a slip of the pen; empty otherwise. Names with other numbers are no slips."""
+    alike = [name for name in names if re.findall(r"[0-9]+", name) == re.findall(r"[0-9]+", key)]
+    same = [name for name in alike if _bare(name) == _bare(key)]
+    guess = f"did you mean '{same[0]}'?" if same else did_you_mean(key, alike)
+    return guess if guess.startswith("did you mean") else ""
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _where(options: OmicsTable) -> str:

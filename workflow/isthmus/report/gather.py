@@ -80,6 +80,15 @@ def results_of_image(sample: SampleResults, image: int) -> SampleResults:
 
 
 @dataclass(frozen=True)
+class Omics:
+    """Tables of other omics: how each fits the run, and what joint analysis found, by unit (sample, well)."""
+
+    tables: list[Record]
+    units: dict[str, Record]
+    correlations: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
 class RunResults:
     """A whole run."""
 
@@ -91,6 +100,7 @@ class RunResults:
     neighbourhood: pd.DataFrame | None
     mixing: pd.DataFrame | None = None
     composition: pd.DataFrame | None = None
+    omics: Omics | None = None
     niches: pd.DataFrame | None = None
     co_occurrence: pd.DataFrame | None = None
     spatial_genes: pd.DataFrame | None = None
@@ -117,6 +127,7 @@ def read_run(root: Path) -> RunResults:
         niches=_read_frame(paths.cohort_table, "uns/niches"),
         co_occurrence=_read_frame(paths.cohort_table, "uns/co_occurrence"),
         spatial_genes=_read_frame(paths.cohort_table, "uns/spatial_genes"),
+        omics=_read_omics(paths),
         resources=[row for row in read_resources(paths) if row["rule"] != "report"],
         notes=_read_notes(paths.cohort_table),
         proteins=_read_proteins(paths.cohort_table),
@@ -141,6 +152,15 @@ def _read_sample(name: str, plan: SamplePlan, paths: SamplePaths) -> SampleResul
         seams=_read_json(paths.failed_seams) or _read_json(paths.seams),
         cells=_read_cells(paths.table),
     )
+
+
+def _read_omics(paths: RunPaths) -> Omics | None:
+    tables = _read_json(paths.cohort / "join_omics.json")
+    if tables is None:
+        return None
+    joint = _read_json(paths.cohort / "analyse_omics.json") or {"units": {}}
+    names = ("unit", "feature_modality", "feature", "molecule_modality", "molecule")
+    return Omics(tables["tables"], joint["units"], _read_tsv(paths.correlations, dict.fromkeys(names, str)))
 
 
 def _read_json(path: Path) -> Record | None:

@@ -18,6 +18,7 @@ from isthmus.report.gather import RunResults, read_run
 from isthmus.report.methods import methods_text, references
 from isthmus.report.sections_cohort import cohort_section
 from isthmus.report.sections_compare import composition_section, mixing_section
+from isthmus.report.sections_omics import omics_section
 from isthmus.report.sections_places import places_section
 from isthmus.report.sections_proteins import protein_section
 from isthmus.report.sections_run import files_section, resources_section, summary
@@ -83,6 +84,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "samples": [sample_section(run, sample, cohort.colours, max_px) for sample in run.samples],
         "cohort": cohort,
         "proteins": protein_section(run),
+        "omics": omics_section(run),
         "mixing": mixing_section(run),
         "composition": composition_section(run),
         "places": places_section(run, cohort),

@@ -225,6 +225,7 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
         (run.paths.pseudobulk, "counts added up by sample and type (AnnData)"),
         (run.paths.composition, "shares of the types, compared between conditions"),
     ]
+    known += _omics_files(run)
     for sample in run.samples:
         paths = sample.paths
         known += [
@@ -242,6 +243,19 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
         (run.paths.work, "intermediates; safe to delete when the run is complete"),
     ]
     return [(_name(path, root), what, _size(path)) for path, what in _present(known)]
+
+
+def _omics_files(run: RunResults) -> list[tuple[Path, str]]:
+    """What joining other omics has left."""
+    tables = run.plan.settings["analysis"]["omics"]
+    return [
+        *((run.paths.omics_table(of["name"]), f"{of['name']}, by {of['key']} (AnnData)") for of in tables),
+        *(
+            (run.paths.modalities(unit), f"all that is known of each {unit}, a table a modality (MuData)")
+            for unit in ("sample", "well")
+        ),
+        (run.paths.correlations, "image features and molecules, correlated over samples"),
+    ]
 
 
 def _count(n: int | None) -> str:

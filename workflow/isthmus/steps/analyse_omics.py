@@ -1,4 +1,4 @@
-"""analyse_omics: correlations of image features and molecules over samples or wells, and the factors that they share."""
+"""analyse_omics: correlations of image features and molecules over samples or wells, and factors that they share."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pandas as pd
 from isthmus.analyse.files import write_tsv
 from isthmus.analyse.omics_joint import MOST_ROWS, analyse_jointly, read_modalities, write_modalities
 from isthmus.analyse.threads import single_thread
+from isthmus.config.omics import joint_units
 from isthmus.steps.job import Job
-from isthmus.steps.join_omics import joint_units
 from isthmus.steps.sheet import settings_of
 
 

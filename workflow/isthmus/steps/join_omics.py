@@ -13,23 +13,19 @@ from anndata.io import read_elem
 from isthmus.analyse.files import write_table
 from isthmus.analyse.omics import assess_table, describe_units, match_keys
 from isthmus.analyse.omics_joint import join_modalities, write_modalities
-from isthmus.config.omics import OmicsTable
+from isthmus.config.omics import OmicsTable, Unit, joint_units
 from isthmus.plan.paths import RunPaths
 from isthmus.readers.omics_table import fault_of_keys, read_values
 from isthmus.steps.build_table import sheet_columns
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import settings_of
 from isthmus.tables.unit_features import (
-    Unit,
     composition,
     count_cells,
     image_medians,
     in_order,
     pseudobulk,
 )
-
-JOINT: tuple[Unit, ...] = ("sample", "well")
-"""Units that are analysed with images and counts together."""
 
 
 def join_omics(job: Job) -> None:
@@ -45,11 +41,6 @@ def join_omics(job: Job) -> None:
     for unit in joint_units(options):
         _write_joint(job, unit, units[unit], {of.name: made[of.name] for of in options if of.key == unit})
     job.write_record(job.paths.cohort / "join_omics.json", {"tables": summaries})
-
-
-def joint_units(options: Sequence[OmicsTable]) -> list[Unit]:
-    """Units that have a table, of those that are analysed jointly."""
-    return [unit for unit in JOINT if any(of.key == unit for of in options)]
 
 
 def _assess(
@@ -77,10 +68,11 @@ def _units(job: Job, key: str) -> pd.DataFrame:
         return obs[[name for name in ("sample", "instance_id", "cell_type", "leiden") if name in obs]]
     counted = count_cells(tables_of(job.paths, list(job.plan.samples)), "well" if key == "well" else "sample")
     sheet = {name: sheet_columns(plan) for name, plan in job.plan.samples.items()}
-    records: Mapping[str, Mapping[str, Any]] = {
-        str(unit): {**row, **sheet[str(row["sample"])]} for unit, row in counted.to_dict("index").items()
+    records = {
+        str(unit): {str(name): value for name, value in row.items()}
+        for unit, row in counted.to_dict("index").items()
     }
-    return describe_units(records)
+    return describe_units({unit: {**row, **sheet[str(row["sample"])]} for unit, row in records.items()})
 
 
 def tables_of(paths: RunPaths, samples: Sequence[str]) -> dict[str, Any]:

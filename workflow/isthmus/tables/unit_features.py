@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import h5py
 import numpy as np
@@ -17,9 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 from anndata.io import read_elem
 
+from isthmus.config.omics import Unit
 from isthmus.tables.modalities import FRAMES
-
-Unit = Literal["sample", "well"]
 
 _ENTRIES = 1 << 22
 _OF_PLACE = re.compile(r"^(centroid_|orientation_|[zyx]_(min|max)_px)")
@@ -90,7 +88,7 @@ def image_medians(tables: Mapping[str, Path], unit: Unit) -> pd.DataFrame:
 
 
 def pseudobulk(tables: Mapping[str, Path], unit: Unit) -> pd.DataFrame:
-    """Counts of the genes that every sample has, added up over the passing cells of each unit (units x genes, int64)."""
+    """Counts of genes that every sample has, added up over the passing cells of each unit (units x genes, int64)."""
     parts = []
     for sample, path in tables.items():
         with h5py.File(path) as file:
