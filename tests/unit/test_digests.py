@@ -14,7 +14,8 @@ from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
 from isthmus.plan.digests import RESULT_VERSIONS
 from isthmus.plan.machine import Machine
-from isthmus.plan.make import SampleInput, make_plan
+from isthmus.plan.make import OmicsInput, SampleInput, make_plan
+from isthmus.plan.rules import OF_OMICS
 
 READS = {
     "import_image": (),
@@ -32,7 +33,16 @@ READS = {
     "integrate_cohort": ("assess_quality",),
     "analyse": ("integrate_cohort",),
     "annotate": ("analyse",),
-    "report": ("annotate", "build_pyramid", "build_outlines", "certify_seams", "join_modalities"),
+    "join_omics": ("annotate",),
+    "analyse_omics": ("join_omics",),
+    "report": (
+        "annotate",
+        "analyse_omics",
+        "build_pyramid",
+        "build_outlines",
+        "certify_seams",
+        "join_modalities",
+    ),
 }
 """The steps whose results each step reads."""
 
@@ -125,6 +135,12 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.annotation.min_fit": (0.6, ("annotate",)),
     "analysis.neighbourhood.max_distance_um": (20.0, ("annotate",)),
     "analysis.neighbourhood.n_permutations": (50, ("annotate",)),
+    "analysis.omics": (None, NOTHING),  # see test_tables_of_other_omics
+    "analysis.joint.min_correlated": (7, NOTHING),  # there are no tables of other omics in these settings
+    "analysis.joint.alpha": (0.01, NOTHING),
+    "analysis.joint.min_factored": (20, NOTHING),
+    "analysis.joint.n_factors": (3, NOTHING),
+    "analysis.joint.n_permutations": (0, NOTHING),
     "execution.block_px": (512, ("segment_pack",)),
     "execution.packs": (3, NOTHING),
     "execution.certificate_windows": (3, ("certify_seams",)),
@@ -188,6 +204,11 @@ def _after(first):
     return changed
 
 
+def _after_without_omics(first):
+    """Where there are no tables of other omics, their steps are not there."""
+    return _after(first) - set(OF_OMICS)
+
+
 def _changed(one, other):
     assert one.keys() == other.keys()
     return {step for step in one if one[step] != other[step]}
@@ -203,7 +224,7 @@ def test_an_option_changes_the_steps_that_read_it_and_no_others(path):
     settings = _settings() if value is None else _settings(**{path: value})
     if value is not None:
         assert settings != _settings()
-    assert _changed(_digests(), _digests(settings)) == _after(first)
+    assert _changed(_digests(), _digests(settings)) == _after_without_omics(first)
 
 
 def test_options_of_a_method_not_chosen_change_nothing():
@@ -221,7 +242,7 @@ def test_options_of_blobs_change_its_segmentation(name):
     changed = _changed(
         _digests(_settings(**chosen)), _digests(_settings(**chosen | {path: OPTIONS[path][0]}))
     )
-    assert changed == _after(("stitch_labels" if name == "min_area_um2" else "segment_pack",))
+    assert changed == _after_without_omics(("stitch_labels" if name == "min_area_um2" else "segment_pack",))
 
 
 @pytest.mark.parametrize("name", ["nucleus_diameter_um", "roundness", "min_area_um2"])
@@ -232,7 +253,7 @@ def test_how_nuclei_are_found_matters_for_a_survey_that_measures_them(name):
     if first == ("segment_pack",):
         first = ("survey_image",)
     changed = _changed(_digests(_settings(**measured)), _digests(_settings(**measured, **{path: value})))
-    assert changed == _after(first)
+    assert changed == _after_without_omics(first)
 
 
 @pytest.mark.parametrize("name", ["kind", "weight"])
@@ -240,7 +261,9 @@ def test_how_a_channel_guides_growth_matters_once_one_does(name):
     path = f"cells.guide.{name}"
     guided = {"cells.guide.channel": "CD3"}
     other = _settings(**guided, **{path: OPTIONS[path][0]})
-    assert _changed(_digests(_settings(**guided)), _digests(other)) == _after(("quantify_pack",))
+    assert _changed(_digests(_settings(**guided)), _digests(other)) == _after_without_omics(
+        ("quantify_pack",)
+    )
 
 
 @pytest.mark.parametrize(("method", "matters"), [("basins", False), ("toy", True)])
@@ -259,13 +282,15 @@ def test_presets_are_those_of_basins(method, matters):
 )
 def test_files_change_the_steps_that_read_them(kind, first):
     inputs = {"image": "i", "transcripts": "t", "labels": "l"}
-    assert _changed(_digests(), _digests(sample=_sample(inputs=inputs | {kind: "other"}))) == _after(first)
+    assert _changed(
+        _digests(), _digests(sample=_sample(inputs=inputs | {kind: "other"}))
+    ) == _after_without_omics(first)
 
 
 def test_imported_labels_are_read_by_segmentation():
     settings = _settings(**{"segmentation.method": "labels"})
     other = _sample(inputs={"image": "i", "transcripts": "t", "labels": "other"})
-    assert _changed(_digests(settings), _digests(settings, other)) == _after(("segment_pack",))
+    assert _changed(_digests(settings), _digests(settings, other)) == _after_without_omics(("segment_pack",))
 
 
 def test_without_transcripts_there_is_no_step_for_them():
@@ -288,17 +313,19 @@ def test_where_an_image_lies_changes_what_is_measured(affine, segmented_again):
 
 @pytest.mark.parametrize("column", ["batch", "condition", "image_accession", "omics_accession", "biosample"])
 def test_a_describing_column_changes_the_table(column):
-    assert _changed(_digests(), _digests(sample=_sample(**{column: "x"}))) == _after(("build_table",))
+    assert _changed(_digests(), _digests(sample=_sample(**{column: "x"}))) == _after_without_omics(
+        ("build_table",)
+    )
 
 
 def test_a_column_of_the_users_own_changes_the_table():
     other = _sample(extra={"patient": "7"})
-    assert _changed(_digests(), _digests(sample=other)) == _after(("build_table",))
+    assert _changed(_digests(), _digests(sample=other)) == _after_without_omics(("build_table",))
 
 
 def test_a_reference_changes_the_annotation():
-    assert _changed(_digests(), _digests(reference="r")) == _after(("annotate",))
-    assert _changed(_digests(reference="s"), _digests(reference="r")) == _after(("annotate",))
+    assert _changed(_digests(), _digests(reference="r")) == _after_without_omics(("annotate",))
+    assert _changed(_digests(reference="s"), _digests(reference="r")) == _after_without_omics(("annotate",))
 
 
 def test_another_sample_changes_the_cohort_only():
@@ -317,10 +344,49 @@ def test_the_machine_changes_no_digest(cores):
 
 @pytest.mark.parametrize("step", RESULT_VERSIONS)
 def test_a_new_version_of_a_result_is_another_result(monkeypatch, step):
-    before = _digests()
+    before = _with_omics()
     monkeypatch.setitem(RESULT_VERSIONS, step, RESULT_VERSIONS[step] + 1)
-    assert _changed(before, _digests()) == _after((step,))
+    assert _changed(before, _with_omics()) == _after((step,))
 
 
 def test_every_step_has_a_digest():
-    assert set(_digests()) == set(READS) == set(RESULT_VERSIONS)
+    assert set(_with_omics()) == set(READS) == set(RESULT_VERSIONS)
+    assert set(RESULT_VERSIONS) - set(_digests()) == set(OF_OMICS)
+
+
+def _with_omics(digest="d", joint=None, **changes):
+    settings = _settings()
+    settings["analysis"]["omics"] = [{**OMICS, **changes}]
+    settings["analysis"]["joint"] |= joint or {}
+    made = Settings.model_validate(settings, strict=False).model_dump(mode="json")
+    tables = {"prot": OmicsInput(digest, 100)}
+    plan = make_plan(made, {"a": _sample()}, reference=None, machine=Machine(), omics=tables)
+    return plan.samples["a"].digests | plan.cohort
+
+
+OMICS = {"name": "prot", "path": "p.csv"}
+JOINT = {"join_omics", "analyse_omics", "report"}
+
+
+def test_tables_of_other_omics_add_their_steps():
+    without, joined = _digests(), _with_omics()
+    assert joined.keys() - without.keys() == {"join_omics", "analyse_omics"}
+    assert {step for step in without if without[step] != joined[step]} == {"report"}
+    by_cell = _with_omics(key="cell")
+    assert by_cell.keys() - without.keys() == {"join_omics"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({"digest": "other"}, JOINT),
+        ({"path": "elsewhere/p.csv"}, set()),
+        ({"normalisation": "clr"}, JOINT),
+        ({"max_missing": 0.1}, JOINT),
+        ({"keys_in": "columns"}, JOINT),
+        ({"joint": {"n_factors": 3}}, {"analyse_omics", "report"}),
+        ({"joint": {"alpha": 0.01}}, {"analyse_omics", "report"}),
+    ],
+)
+def test_what_is_joined_changes_what_is_joined(changes, changed):
+    assert _changed(_with_omics(), _with_omics(**changes)) == changed

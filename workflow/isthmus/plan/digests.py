@@ -187,11 +187,11 @@ def cohort_digests(
     shown = [[name, *(digests.get(step) for step in _SHOWN)] for name, digests in samples.items()]
     joint = None
     if analysis["omics"]:
-        files = [
+        tables_of_omics = [
             [{k: v for k, v in table.items() if k != "path"}, (omics or {}).get(table["name"])]
             for table in analysis["omics"]
         ]
-        joint = add("join_omics", annotated, files)
+        joint = add("join_omics", annotated, tables_of_omics)
         if has_joint_omics(analysis):
             joint = add("analyse_omics", joint, analysis["joint"], analysis["seed"])
     add("report", annotated, joint, shown, settings["metadata"])

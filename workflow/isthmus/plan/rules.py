@@ -19,6 +19,8 @@ PER_SAMPLE = (
 """A job a sample, or a pack of a sample."""
 PER_RUN = ("integrate_cohort", "analyse", "annotate", "join_omics", "analyse_omics", "report")
 """One job a run, if there is work for it."""
+OF_OMICS = ("join_omics", "analyse_omics")
+"""Have work only where the configuration names tables of other omics."""
 IN_PACKS = ("segment_pack", "quantify_pack")
 POOLED = ("import_image", "segment_pack", "quantify_pack", "build_pyramid")
 """Use all cores that their job is given; every other rule uses one."""
