@@ -204,7 +204,7 @@ def _after(first):
     return changed
 
 
-def _after_without_omics(first):
+def _after_here(first):
     """Where there are no tables of other omics, their steps are not there."""
     return _after(first) - set(OF_OMICS)
 
@@ -224,7 +224,7 @@ def test_an_option_changes_the_steps_that_read_it_and_no_others(path):
     settings = _settings() if value is None else _settings(**{path: value})
     if value is not None:
         assert settings != _settings()
-    assert _changed(_digests(), _digests(settings)) == _after_without_omics(first)
+    assert _changed(_digests(), _digests(settings)) == _after_here(first)
 
 
 def test_options_of_a_method_not_chosen_change_nothing():
@@ -242,7 +242,7 @@ def test_options_of_blobs_change_its_segmentation(name):
     changed = _changed(
         _digests(_settings(**chosen)), _digests(_settings(**chosen | {path: OPTIONS[path][0]}))
     )
-    assert changed == _after_without_omics(("stitch_labels" if name == "min_area_um2" else "segment_pack",))
+    assert changed == _after_here(("stitch_labels" if name == "min_area_um2" else "segment_pack",))
 
 
 @pytest.mark.parametrize("name", ["nucleus_diameter_um", "roundness", "min_area_um2"])
@@ -253,7 +253,7 @@ def test_how_nuclei_are_found_matters_for_a_survey_that_measures_them(name):
     if first == ("segment_pack",):
         first = ("survey_image",)
     changed = _changed(_digests(_settings(**measured)), _digests(_settings(**measured, **{path: value})))
-    assert changed == _after_without_omics(first)
+    assert changed == _after_here(first)
 
 
 @pytest.mark.parametrize("name", ["kind", "weight"])
@@ -261,9 +261,7 @@ def test_how_a_channel_guides_growth_matters_once_one_does(name):
     path = f"cells.guide.{name}"
     guided = {"cells.guide.channel": "CD3"}
     other = _settings(**guided, **{path: OPTIONS[path][0]})
-    assert _changed(_digests(_settings(**guided)), _digests(other)) == _after_without_omics(
-        ("quantify_pack",)
-    )
+    assert _changed(_digests(_settings(**guided)), _digests(other)) == _after_here(("quantify_pack",))
 
 
 @pytest.mark.parametrize(("method", "matters"), [("basins", False), ("toy", True)])
@@ -282,15 +280,15 @@ def test_presets_are_those_of_basins(method, matters):
 )
 def test_files_change_the_steps_that_read_them(kind, first):
     inputs = {"image": "i", "transcripts": "t", "labels": "l"}
-    assert _changed(
-        _digests(), _digests(sample=_sample(inputs=inputs | {kind: "other"}))
-    ) == _after_without_omics(first)
+    assert _changed(_digests(), _digests(sample=_sample(inputs=inputs | {kind: "other"}))) == _after_here(
+        first
+    )
 
 
 def test_imported_labels_are_read_by_segmentation():
     settings = _settings(**{"segmentation.method": "labels"})
     other = _sample(inputs={"image": "i", "transcripts": "t", "labels": "other"})
-    assert _changed(_digests(settings), _digests(settings, other)) == _after_without_omics(("segment_pack",))
+    assert _changed(_digests(settings), _digests(settings, other)) == _after_here(("segment_pack",))
 
 
 def test_without_transcripts_there_is_no_step_for_them():
@@ -313,23 +311,21 @@ def test_where_an_image_lies_changes_what_is_measured(affine, segmented_again):
 
 @pytest.mark.parametrize("column", ["batch", "condition", "image_accession", "omics_accession", "biosample"])
 def test_a_describing_column_changes_the_table(column):
-    assert _changed(_digests(), _digests(sample=_sample(**{column: "x"}))) == _after_without_omics(
-        ("build_table",)
-    )
+    assert _changed(_digests(), _digests(sample=_sample(**{column: "x"}))) == _after_here(("build_table",))
 
 
 def test_a_column_of_the_users_own_changes_the_table():
     other = _sample(extra={"patient": "7"})
-    assert _changed(_digests(), _digests(sample=other)) == _after_without_omics(("build_table",))
+    assert _changed(_digests(), _digests(sample=other)) == _after_here(("build_table",))
 
 
 def test_a_reference_changes_the_annotation():
-    assert _changed(_digests(), _digests(reference="r")) == _after_without_omics(("annotate",))
-    assert _changed(_digests(reference="s"), _digests(reference="r")) == _after_without_omics(("annotate",))
+    assert _changed(_digests(), _digests(reference="r")) == _after_here(("annotate",))
+    assert _changed(_digests(reference="s"), _digests(reference="r")) == _after_here(("annotate",))
 
 
 def test_another_sample_changes_the_cohort_only():
-    cohort = _after(("integrate_cohort",))
+    cohort = _after_here(("integrate_cohort",))
     assert _changed(_digests(), _digests(others={"b": _sample()}.items())) == cohort
     one = _digests(others=[("b", _sample()), ("c", _sample())])
     other = _digests(others=[("c", _sample()), ("b", _sample())])
