@@ -153,7 +153,7 @@ def test_few_samples_give_no_false_finds(n):
 
 
 @given(st.integers(3, 6), st.integers(0, 10_000))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_p_of_few_samples_is_that_of_all_permutations(n, seed):
     rng = np.random.default_rng(seed)
     x, y = rng.permutation(n).astype(float), rng.permutation(n).astype(float)
@@ -164,7 +164,7 @@ def test_p_of_few_samples_is_that_of_all_permutations(n, seed):
 
 
 @given(st.integers(3, 40), st.integers(0, 10_000), st.booleans())
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_rho_is_that_of_scipy(n, seed, ties):
     rng = np.random.default_rng(seed)
     left = rng.integers(0, 4 if ties else 10**9, (n, 3)).astype(float)
