@@ -10,6 +10,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # options of `make bench`
 BENCH :=
+# tests run in two processes, those of a file in one: they share the runs that they look at
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 DEMO := config/imaging_transcriptomics.yaml
 TYPED := workflow/isthmus workflow/snakemake_executor_plugin_isthmus_slurm $(wildcard workflow/scripts)
 PYTHON_CODE := workflow tests envs
@@ -32,13 +34,13 @@ figure: setup  ## the picture of the README, from the results of the demo
 	python -P -m isthmus.report.figure results/imaging_transcriptomics docs/images/demo.png
 
 test: setup  ## the fast tests: units, properties, one run end to end
-	pytest -m "not slow and not slurm"
+	pytest $(SIDE_BY_SIDE) -m "not slow and not slurm"
 
 test-slow: setup  ## the tests that `make test` leaves out for their length
-	@pytest -m "slow and not slurm" || [ $$? = 5 ]  # 5: there are none
+	@pytest $(SIDE_BY_SIDE) -m "slow and not slurm" || [ $$? = 5 ]  # 5: there are none
 
 test-all: setup  ## all tests that need no cluster
-	pytest -m "not slurm"
+	pytest $(SIDE_BY_SIDE) -m "not slurm"
 
 test-slurm: setup  ## the tests that need a cluster, on a real Slurm started here (root and apt; skips with a reason)
 	pytest -m slurm tests/slurm -rs
