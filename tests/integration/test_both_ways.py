@@ -44,7 +44,7 @@ def test_check_writes_nothing_and_plan_the_plan(fresh: Callable[..., Study]) -> 
 def test_status_of_a_finished_run(small_run: Finished) -> None:
     ended = command([*ISTHMUS, "status", str(small_run.results)], small_run.study.folder)
     assert ended.code == 0, ended.text
-    assert "17 of 17 jobs done (100%)" in ended.out
+    assert "18 of 18 jobs done (100%)" in ended.out
 
 
 def test_bad_input_is_one_line_for_snakemake_too(fresh: Callable[..., Study]) -> None:

@@ -33,7 +33,8 @@ def _methods(**options):
         plan=SimpleNamespace(spacing_um=(1.0, 0.5, 0.5), channels=("DAPI", "CD45"), has_points=False)
     )
     plan = SimpleNamespace(settings=settings, isthmus="0.1.0")
-    run = SimpleNamespace(plan=plan, samples=(sample,), cohort=None, neighbourhood=None, notes={})
+    tables = dict.fromkeys(("cohort", "neighbourhood", "composition", "proteins"))
+    run = SimpleNamespace(plan=plan, samples=(sample,), notes={}, **tables)
     return " ".join(methods_text(run))
 
 
