@@ -100,6 +100,8 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.quality.min_area_um2": (3.0, ("assess_quality",)),
     "analysis.quality.max_area_um2": (300.0, ("assess_quality",)),
     "analysis.quality.max_control_fraction": (0.2, ("assess_quality",)),
+    "analysis.quality.exclusive_markers": (("A:B",), ("assess_quality",)),
+    "analysis.quality.field_um": (100.0, ("assess_quality",)),
     "analysis.quality.min_nuclear_signal": (5.0, ("assess_quality",)),
     "analysis.quality.min_total_intensity": (5.0, ("assess_quality",)),
     "analysis.quality.max_total_intensity": (5.0, ("assess_quality",)),

@@ -4,6 +4,7 @@
 rule assess_quality:
     input:
         table="<results>/work/{sample}/table.h5ad",
+        numbers="<results>/work/{sample}/build_table.json",
     output:
         table="<results>/{sample}/cells.h5ad",
         summary="<results>/work/{sample}/assess_quality.json",

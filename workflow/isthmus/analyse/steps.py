@@ -14,6 +14,7 @@ from isthmus.analyse.annotate import annotate_cells, transfer_types
 from isthmus.analyse.batches import CORRECTED, Method, batch_column_of
 from isthmus.analyse.cohort import join_samples
 from isthmus.analyse.composition import Composition, Transform, compare_composition
+from isthmus.analyse.count_quality import measure_counts
 from isthmus.analyse.files import read_table, write_json, write_table, write_tsv
 from isthmus.analyse.gates import read_gates
 from isthmus.analyse.mixing import measure_integration
@@ -42,10 +43,14 @@ def assess_quality(
     min_nuclear_signal: float | None = None,
     min_total_intensity: float | None = None,
     max_total_intensity: float | None = None,
+    exclusive_markers: Sequence[str] = (),
+    field_um: float = 200.0,
+    transcripts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Mark the cells of one sample that pass quality control.
+    """Mark the cells of one sample that pass quality control, and measure the quality of counts.
 
-    See `quality.mark_quality` for tables of counts and `quality_intensities.mark_intensities` for others.
+    See `count_quality.measure_counts`, `quality.mark_quality` for tables of counts and
+    `quality_intensities.mark_intensities` for others.
     """
     table = read_table(table_path)
     areas = {"min_area_um2": min_area_um2, "max_area_um2": max_area_um2}
@@ -65,6 +70,13 @@ def assess_quality(
             min_genes=min_genes,
             max_control_fraction=max_control_fraction,
             **areas,
+        )
+        summary["counts"] = measure_counts(
+            table, transcripts=transcripts, exclusive_markers=exclusive_markers, field_um=field_um
+        )
+        told = ("outside_cells", "negative_rate", "double_positive")
+        _note(
+            table, "count_quality", {name: v for name in told if (v := summary["counts"][name]) is not None}
         )
     _note(
         table, "quality", {name: bound for name, bound in summary["thresholds"].items() if bound is not None}

@@ -24,6 +24,18 @@ class QualityOptions(Section):
     max_control_fraction: float = option(
         0.05, "Largest share of negative controls among a cell's transcripts.", ge=0, le=1
     )
+    exclusive_markers: Texts = option(
+        (),
+        "Pairs of genes, `A:B`, that no cell should have both of; cells that do measure how far molecules of neighbours"
+        " are counted in. Nothing is left out for it.",
+    )
+    field_um: float = option(
+        200.0,
+        "Edge of the squares that are compared in the counts of their cells, where fields of view are not known.",
+        unit="um",
+        ge=10,
+        le=10_000,
+    )
     min_nuclear_signal: float | None = option(
         None,
         "Protein assays with a panel: least mean of the nuclear channels above their background, added up, in the"
@@ -35,6 +47,15 @@ class QualityOptions(Section):
     max_total_intensity: float | None = option(
         None, "Protein assays: largest sum of a cell's marker intensities; null for no limit.", gt=0
     )
+
+    @field_validator("exclusive_markers")
+    @classmethod
+    def _are_pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pair in value:
+            names = pair.split(":")
+            if len(names) != 2 or not all(names) or names[0] == names[1]:
+                raise ValueError(f"'{pair}' is no pair of genes; write them as A:B")
+        return value
 
     @model_validator(mode="after")
     def _ordered(self) -> QualityOptions:

@@ -25,7 +25,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "build_table": 5,
     "build_outlines": 1,
     "certify_seams": 2,
-    "assess_quality": 1,
+    "assess_quality": 2,
     "join_modalities": 1,
     "integrate_cohort": 2,
     "analyse": 2,

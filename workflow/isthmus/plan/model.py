@@ -215,6 +215,28 @@ class RunPlan(BaseModel):
         """The plan of one sample."""
         return self.samples[name]
 
+    def compared(self) -> dict[str, str]:
+        """Samples that are there to be compared, and with which: the first that has the same image and another method.
+
+        They have results of their own; the cohort has each image once.
+        """
+        first: dict[tuple[str, str], str] = {}
+        made: dict[str, str] = {}
+        for name, sample in self.samples.items():
+            if sample.images:
+                continue
+            pixels = (sample.digests["import_image"], sample.digests.get("import_transcripts", ""))
+            other = first.setdefault(pixels, name)
+            if sample.own.get("segmentation") != self.samples[other].own.get("segmentation"):
+                made[name] = other
+        return made
+
+    @property
+    def cohort_samples(self) -> list[str]:
+        """The samples whose cells make the cohort."""
+        compared = self.compared()
+        return [name for name in self.samples if name not in compared]
+
     def packs(self, name: str) -> list[str]:
         """Names of the packs of a sample."""
         return pack_names(self.samples[name].packs)

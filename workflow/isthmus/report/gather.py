@@ -98,6 +98,7 @@ class RunResults:
     cohort: Cells | None
     markers: pd.DataFrame | None
     neighbourhood: pd.DataFrame | None
+    comparison: Record | None = None
     mixing: pd.DataFrame | None = None
     composition: pd.DataFrame | None = None
     omics: Omics | None = None
@@ -128,6 +129,7 @@ def read_run(root: Path) -> RunResults:
         co_occurrence=_read_frame(paths.cohort_table, "uns/co_occurrence"),
         spatial_genes=_read_frame(paths.cohort_table, "uns/spatial_genes"),
         omics=_read_omics(paths),
+        comparison=_read_json(paths.cohort / "comparison.json"),
         resources=[row for row in read_resources(paths) if row["rule"] != "report"],
         notes=_read_notes(paths.cohort_table),
         proteins=_read_proteins(paths.cohort_table),

@@ -23,6 +23,7 @@ from isthmus.report.sections_places import places_section
 from isthmus.report.sections_proteins import protein_section
 from isthmus.report.sections_run import files_section, resources_section, summary
 from isthmus.report.sections_sample import sample_section
+from isthmus.report.sections_segmentations import segmentations_section
 from isthmus.report.settings_text import settings_lines
 from isthmus.report.software import platform_name, software_versions
 
@@ -86,6 +87,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "proteins": protein_section(run),
         "omics": omics_section(run),
         "mixing": mixing_section(run),
+        "segmentations": segmentations_section(run),
         "composition": composition_section(run),
         "places": places_section(run, cohort),
         "use": resources_section(run),

@@ -18,6 +18,7 @@ from isthmus.report.groups import Groups
 from isthmus.report.many_images import draw_images, images_facts
 from isthmus.report.pictures import Picture, SamplePictures, draw_map, draw_sample
 from isthmus.report.pixels import shown_channels
+from isthmus.report.sections_counts import CountsSection, counts_section
 from isthmus.report.sections_seams import SeamsSection, seams_section
 from isthmus.report.text import TIMES, count, length, number
 
@@ -93,6 +94,7 @@ class SampleSection:
     bars: dict[str, list[Segment]]
     vendor: Record | None
     quality: Record | None
+    counts: CountsSection | None
     seams: SeamsSection | None
     metrics: list[Metric]
     reasons: list[Reason]
@@ -129,6 +131,7 @@ def sample_section(
         bars=_bars(transcripts["by_kind"]) if transcripts else {},
         vendor=transcripts.get("vendor") if transcripts else None,
         quality=quality,
+        counts=counts_section(sample),
         seams=seams_section(sample),
         metrics=_metrics(quality) if quality else [],
         reasons=_reasons(quality) if quality else [],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.analyse.steps import assess_quality as assess
-from isthmus.steps.job import Job
+from isthmus.steps.job import Job, read_json
 from isthmus.steps.sheet import settings_of
 
 
@@ -11,4 +11,11 @@ def assess_quality(job: Job) -> None:
     """Write the sample's table with `qc_pass`, and a summary of what was marked."""
     paths = job.sample_paths
     options = settings_of(job.plan).analysis.quality
-    assess(paths.raw_table, paths.table, paths.record("assess_quality"), **options.model_dump())
+    numbers = read_json(paths.record("build_table"))
+    assess(
+        paths.raw_table,
+        paths.table,
+        paths.record("assess_quality"),
+        transcripts=numbers.get("transcripts"),
+        **options.model_dump(),
+    )

@@ -1,18 +1,20 @@
-"""integrate_cohort: the passing cells of all samples in one table."""
+"""integrate_cohort: the passing cells of all samples in one table; segmentations of one image are compared."""
 
 from __future__ import annotations
 
 from isthmus.analyse.steps import integrate_cohort as integrate
+from isthmus.steps.compare_segmentations import compare_segmentations
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import settings_of
 
 
 def integrate_cohort(job: Job) -> None:
-    """Join the samples' tables."""
-    tables = [job.paths.sample(name).table for name in job.plan.samples]
+    """Join the samples' tables; of samples with one image the first."""
+    compare_segmentations(job)
+    names = job.plan.cohort_samples
     integrate(
-        tables,
+        [job.paths.sample(name).table for name in names],
         job.paths.cohort / "joined.h5ad",
-        sample_names=list(job.plan.samples),
-        segmentation=settings_of(job.plan).segmentation.method,
+        sample_names=names,
+        segmentation=settings_of(job.plan, job.plan.sample(names[0])).segmentation.method,
     )

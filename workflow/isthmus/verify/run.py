@@ -139,7 +139,8 @@ class Verification:
         if plan.sample(sample).has_points and self._is_sound(of.transcripts):
             min_qv = settings_of(plan).quantification.min_qv
             yield from check.against_transcripts(of.transcripts, self._seen_from_here(of.transcripts), min_qv)
-        self._note_passing(table)
+        if sample not in plan.compared():
+            self._note_passing(table)
 
     def _knows(self, of: SamplePaths) -> bool:
         prefix = f"{of.image.relative_to(self._paths.root).as_posix()}/"
