@@ -150,3 +150,18 @@ def test_pages_whose_description_is_damaged_are_numbered(tmp_path):
     path = qptiff(tmp_path / "a.qptiff", ["<Name>DAPI</Name>", "<Name>FITC"])
     header = read_sample(Sample(sample="a", where="row 2", image=path)).image.header
     assert header.channels == ("DAPI", "channel_1")
+
+
+def test_a_panel_names_the_channels_of_every_image_of_a_sample(tmp_path):
+    folder = tmp_path / "fields"
+    folder.mkdir()
+    for name in ("a", "b"):
+        tifffile.imwrite(folder / f"{name}.tif", np.ones((2, 8, 9), np.uint8))
+    panel = tmp_path / "panel.csv"
+    panel.write_text("marker,role\nDNA,nuclear\nH3,nuclear\n")
+    row = Sample(sample="a", where="row 2", image=folder, reader="images", panel=panel, pixel_size_um=1.0)
+    parts = read_sample(row)
+    assert len(parts.images) == 2
+    for part in (parts.image, *(each.part for each in parts.images)):
+        assert part.header.channels == ("DNA", "H3", "DNA + H3")
+        assert read(part, 2).max() == 2
