@@ -13,6 +13,7 @@ from isthmus.config.samples import Sample, read_samples
 from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.source import ImagePart, NamedImage, SampleParts
+from isthmus.launch.cell_types import check_cell_types
 from isthmus.launch.many_images import check_images
 from isthmus.launch.sizes import borders_of, count_transcripts
 from isthmus.plan.identity import digest_of, files_digest
@@ -42,6 +43,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
             _check_channels(settled, parts.image, sample)
             _check_labels(settled, parts, sample)
             _check_inputs(settings, parts, sample)
+            check_cell_types(settings, parts, sample)
             found[sample.sample] = replace(_describe(settled, sample, parts), own=own)
         except UserErrors as error:
             faults.extend(error.errors)
