@@ -48,14 +48,17 @@ make_venv() {
 install_packages() {
     touch "$unfinished"
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --require-hashes \
         -r "$root/envs/installer.txt"
     # where the system knows certificates, they count: networks of institutions may have their own
     local certificates=()
     if "$venv/bin/python" -c 'import ssl, sys; sys.exit(not ssl.create_default_context().get_ca_certs())'; then
         certificates=(--system-certs)
     fi
-    "$venv/bin/uv" pip install --quiet "${certificates[@]}" --python "$venv/bin/python" --require-hashes --compile-bytecode -r "$lock"
+    # Home folders of clusters are small and count files: the cache of packages is beside what is made of it, and goes.
+    # Who wants to keep one says where: UV_CACHE_DIR.
+    UV_CACHE_DIR=${UV_CACHE_DIR:-$venv/.packages} "$venv/bin/uv" pip install --quiet "${certificates[@]}" --python "$venv/bin/python" --require-hashes --compile-bytecode -r "$lock"
+    rm -rf "$venv/.packages"
 }
 
 # Isthmus itself is not installed: its folder is put on the path, and a launcher calls it.

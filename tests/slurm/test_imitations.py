@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import tifffile
 from study import Ended, Study
 from tissue_sample import write_sample
 
+from isthmus.cli.main import main
 from isthmus.sites.load import load_site, site_names
 from isthmus.sites.model import Site
 from slurm.cluster import Cluster
@@ -46,6 +48,15 @@ class Ran:
     study: Study
     ended: Ended
     jobs: list[tuple[str, ...]]
+
+
+@pytest.fixture(
+    scope="session", params=[site for group in GROUPS for site in group], ids=lambda site: site.name
+)
+def site(request: pytest.FixtureRequest) -> Site:
+    """Each site; all that is tested of one comes together, and those of one cluster after one another."""
+    found: Site = request.param
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +103,6 @@ def group_of(name: str) -> list[Site]:
     return next(group for group in GROUPS if name in [site.name for site in group])
 
 
-@pytest.mark.parametrize("site", [pytest.param(site, id=site.name) for group in GROUPS for site in group])
 def test_a_pack_runs_on_an_imitation_of_its_system(ran: Callable[..., Together[Ran]], site: Site):
     made = ran(group_of(site.name))[site.name]
     assert made.ended.code == 0, made.ended.text
@@ -107,6 +117,42 @@ def test_a_pack_runs_on_an_imitation_of_its_system(ran: Callable[..., Together[R
         assert f"gres/gpu={site.gpus_per_pack}" in tres.replace("gres/gpu:", "gres/gpu-")
     for words, told in [(words, told) for name, words, told in REFUSED if name == site.name]:
         assert told in refused(words)
+
+
+@pytest.fixture(scope="session")
+def slide(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A sample whose image is far too large for one job; its file has holes only."""
+    folder = tmp_path_factory.mktemp("slide") / "study"
+    row = write_sample(folder)
+    tifffile.memmap(folder / row["image"], shape=(1 << 19, 1 << 19), dtype="uint8", photometric="minisblack")
+    return Study(folder, [row], {"segmentation": {"basins": {"measure_diameter": False}}})
+
+
+def test_a_run_that_would_break_a_limit_of_its_system_is_refused(
+    cluster: Cluster, slide: Study, site: Site, capsys: pytest.CaptureFixture[str]
+):
+    """As far as limits are known: one job for all blocks takes too long, more jobs than blocks are too many, or an
+    account is missing."""
+    machine, asked = site.machine(), site.submission
+    account = ["--account", account_of(site)]
+    if machine.max_minutes is not None:
+        words, told = [*account, "--set", "execution.packs=1"], "walltime: "
+    elif machine.max_jobs_submitted is not None:
+        words, told = (
+            [*account, "--set", "execution.packs=5000", "--set", "execution.block_px=1024"],
+            "submit limit: ",
+        )
+    elif asked.account_required.value:
+        words, told = [], "account"
+    else:
+        pytest.skip("no limit of this system is known")
+    if cluster.layout != imitate_all(group_of(site.name)):
+        cluster.load(imitate_all(group_of(site.name)))
+    first = cluster.next_job()
+    assert main(["run", str(slide.config), "--profile", site.name, *words]) == 1
+    assert any(told in line for line in capsys.readouterr().err.splitlines())
+    assert cluster.next_job() == first
+    assert not (slide.results / "work").exists()
 
 
 def test_every_refusal_is_tried():

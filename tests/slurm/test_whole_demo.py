@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ from study import ISTHMUS, REPOSITORY, Ended, command
 from isthmus.errors import UserError
 from isthmus.fetch import fetch
 from isthmus.sites.load import load_site
+from isthmus.slurm.details import to_minutes
 from slurm.cluster import Cluster
 from slurm.daemons import wait_until
 from slurm.imitation import imitate
@@ -23,6 +26,8 @@ from slurm.together import Together
 
 DEMO = REPOSITORY / "config" / "imaging_transcriptomics.yaml"
 SAMPLE = "breast1"
+START_CPU_S = 4.0
+"""Of Snakemake in a job, which the plan counts as wall time: tests/slurm/test_block_overhead.py measures it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,33 @@ def test_all_values_are_those_of_a_run_on_this_machine(both: Both):
     compare.assert_same_table(cohorts[0], cohorts[1], seams=True)
     assert {"leiden", "cell_type", "cell_type_confidence"} <= set(cohorts[0].obs)
     assert (both.slurm / "report.html").exists()
+
+
+def test_what_is_billed_is_what_was_planned(
+    both: Both, cluster: Cluster, record_property: Callable[[str, object], None]
+):
+    """Cores are held against the plan one by one, CPU time as a sum. Wall time, and so what is billed, grows with
+    whatever else this machine does: it is recorded, and must stay within what was asked for."""
+    rules = json.loads((both.slurm / "plan.json").read_text())["rules"].values()
+    ids = [job for job, _, _ in both.jobs]
+    words = ["sacct", "--noheader", "--parsable2", f"--jobs={','.join(ids)}"]
+    fields = "--format=JobID,AllocCPUS,CPUTimeRAW,ElapsedRaw,TimelimitRaw,TotalCPU"
+    told = [line.split("|") for line in cluster.call(*words, fields).splitlines()]
+    jobs = [line for line in told if line[0] in ids]
+    asked = Counter(rule["workers"] for rule in rules for _ in range(rule["jobs"]))
+    assert Counter(int(cores) for _, cores, *_ in jobs) == asked
+    assert all(int(elapsed_s) <= 60 * int(limit_min) for _, _, _, elapsed_s, limit_min, _ in jobs)
+
+    used_s = sum(60 * (to_minutes(line[-1]) or 0.0) for line in told if line[0].endswith(".batch"))
+    starts_s = START_CPU_S * len(jobs)
+    planned_s = 3600 * sum(rule["cpu_hours"] for rule in rules)
+    billed = sum(int(cpu_s) for _, _, cpu_s, *_ in jobs) / 3600
+    planned = sum(rule["core_hours"] for rule in rules)
+    record_property("cpu_s_used_and_planned", (round(used_s - starts_s), round(planned_s)))
+    record_property("core_hours_billed_and_planned", (round(billed, 4), round(planned, 4)))
+    sys.stdout.write(f"CPU s: {used_s:.0f} with {len(jobs)} starts of Snakemake, planned {planned_s:.0f}; ")
+    sys.stdout.write(f"core-hours: billed {billed:.3f}, planned {planned:.3f}\n")
+    assert 0.5 < (used_s - starts_s) / planned_s < 2
 
 
 def test_there_are_few_jobs_and_one_submission_each(both: Both):
