@@ -1,4 +1,4 @@
-"""Runs on a real Slurm: heads that come and go, jobs that cannot succeed, and a whole run."""
+"""Runs on a real Slurm: heads that come and go, and jobs that cannot succeed."""
 
 from __future__ import annotations
 
@@ -29,8 +29,12 @@ def no_run_outlives_its_test() -> Iterator[None]:
 
 @pytest.fixture
 def prepared(generic: Cluster, bases: Bases, tmp_path: Path) -> Prepared:
-    def make(resources: dict[str, object] | None = None, **rules: dict[str, object]) -> OnSlurm:
-        return OnSlurm(copy_of(bases.before["segment_pack"], tmp_path / "study"), resources, **rules)
+    """A study on the cluster, before the packs of a step."""
+
+    def make(
+        resources: dict[str, object] | None = None, step: str = "segment_pack", **rules: dict[str, object]
+    ) -> OnSlurm:
+        return OnSlurm(copy_of(bases.before[step], tmp_path / "study"), resources, **rules)
 
     return make
 
@@ -83,11 +87,11 @@ def test_a_pack_has_one_worker_for_each_gpu_of_its_job(prepared: Prepared, tmp_p
 
 
 def test_a_head_in_a_job_hands_over_before_its_time_is_up(generic: Cluster, prepared: Prepared, bases: Bases):
-    on_slurm = prepared()
+    on_slurm = prepared(step="quantify_pack")
     code, said = on_slurm.run("--head-in-job", "--head-minutes", "20", until=TABLE)
     assert code == 0, said
     first = said.split("the head of the run is job ")[1].split(";")[0]
-    frozen = on_slurm.freeze_packs()
+    frozen = on_slurm.freeze_packs(step="quantify_pack")
     generic.call("scancel", "--batch", "--signal=USR1", first)
     wait_for(lambda: all(len(on_slurm.slurm_jobs(name)) == 2 for name in frozen))
     on_slurm.thaw()
@@ -97,7 +101,7 @@ def test_a_head_in_a_job_hands_over_before_its_time_is_up(generic: Cluster, prep
     assert generic.ended(first, "State") == ("COMPLETED",)
     assert generic.ended(second, "State") == ("COMPLETED",)
     compare.assert_same_sample(bases.whole.results, on_slurm.results, seams=True)
-    assert on_slurm.blocks_computed() == N_BLOCKS, "a block that was done was done again"
+    assert on_slurm.blocks_computed("quantify_pack") == N_BLOCKS, "a block that was done was done again"
     for name, job in frozen.items():
         assert set(on_slurm.slurm_jobs(name)) == {job}, "two writers"
 
@@ -139,18 +143,3 @@ def test_what_slurm_refuses_is_told_in_a_line(prepared: Prepared):
     faults = [line for line in said.splitlines() if line.startswith("error:")]
     assert len(faults) == len(PACKS)
     assert all("time limit" in line and "execution.packs" in line for line in faults)
-
-
-@pytest.mark.slow
-def test_a_whole_run_has_the_values_of_one_on_this_machine(prepared: Prepared, bases: Bases, tmp_path: Path):
-    on_slurm = prepared()
-    local = copy_of(bases.whole, tmp_path / "local")
-    code, said = on_slurm.run(until="")
-    assert code == 0, said
-    ended = local.run()
-    assert ended.code == 0, ended.text
-    compare.assert_same_sample(local.results, on_slurm.results, seams=True)
-    names = [path.stem for path in (on_slurm.results / "work" / "jobs").glob("*.jsonl")]
-    submitted = [job for name in names for job in on_slurm.slurm_jobs(name)]
-    assert len(submitted) == len(set(submitted))
-    assert len(submitted) <= 2 * len(PACKS) + 14

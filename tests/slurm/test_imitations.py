@@ -129,7 +129,11 @@ def slide(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def test_a_run_that_would_break_a_limit_of_its_system_is_refused(
-    cluster: Cluster, slide: Study, site: Site, capsys: pytest.CaptureFixture[str]
+    cluster: Cluster,
+    slide: Study,
+    site: Site,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """As far as limits are known: one job for all blocks takes too long, more jobs than blocks are too many, or an
     account is missing."""
@@ -149,6 +153,7 @@ def test_a_run_that_would_break_a_limit_of_its_system_is_refused(
     if cluster.layout != imitate_all(group_of(site.name)):
         cluster.load(imitate_all(group_of(site.name)))
     first = cluster.next_job()
+    monkeypatch.chdir(slide.folder)
     assert main(["run", str(slide.config), "--profile", site.name, *words]) == 1
     assert any(told in line for line in capsys.readouterr().err.splitlines())
     assert cluster.next_job() == first

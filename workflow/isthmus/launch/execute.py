@@ -73,7 +73,7 @@ def execute(request: Request) -> int:
         outdated = [_seen(path) for path in find_outdated(run.plan, run.paths)]
         return subprocess.call(_command(request, [], forced=outdated))
     profile = read_profile(request.profile)
-    preflight(run, profile, account=request.account)
+    preflight(run, profile, account=request.account, is_whole=_is_whole(request))
     if request.head_in_job and not is_head_job():
         return _submit_head(request, run, profile)
     began = time.time()

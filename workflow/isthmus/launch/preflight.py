@@ -18,14 +18,15 @@ from isthmus.slurm.commands import NotAnswering, ask
 _COMMANDS = ("sbatch", "squeue", "scancel")
 
 
-def preflight(run: Run, profile: Profile, *, account: str = "") -> None:
+def preflight(run: Run, profile: Profile, *, account: str = "", is_whole: bool = True) -> None:
     """Raise every fault of the place: room for files, and on Slurm limits, commands, account, partitions and QOS.
 
     On one's own machine nobody enforces limits, and the plan's cells are an upper estimate: `isthmus plan` tells.
+    What a part of the workflow (not `is_whole`) will write is not known.
     """
     rules = run.plan.rules.values()
     mb, files = sum(rule.storage_mb for rule in rules), sum(rule.files for rule in rules)
-    faults = list(faults_of_room(run.paths.root, mb=mb, files=files))
+    faults = list(faults_of_room(run.paths.root, mb=mb, files=files)) if is_whole else []
     if profile.on_slurm:
         broken = check_limits(run.plan)
         faults += [UserError(where=limit.limit, found=limit.found, do=limit.do) for limit in broken]
