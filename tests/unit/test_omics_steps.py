@@ -107,8 +107,8 @@ def test_the_report_tells_it(many):
         '<section class="part" id="omics">',
         "Samples with images and molecules together",
         "Wells with images and molecules together",
-        "1 samples of this run have no row (s03)",
-        "1 molecules are the same everywhere (flat)",
+        "samples of this run without a row: 1 (s03)",
+        "molecules that are the same everywhere: 1 (flat)",
         "DAPI_a_cell",
         "Factors",
     ):

@@ -87,11 +87,11 @@ def omics_section(run: RunResults) -> OmicsSection | None:
 
 def _row(table: Record) -> OmicsRow:
     said = (
-        ("without_row", f"{table['key']}s of this run have no row"),
-        ("empty_rows", "rows have no value at all"),
-        ("not_in_run", f"keys are no {table['key']} of this run and are left out"),
-        ("too_often_missing", "molecules lack too many values"),
-        ("constant", "molecules are the same everywhere"),
+        ("without_row", f"{table['key']}s of this run without a row"),
+        ("empty_rows", "rows without any value"),
+        ("not_in_run", f"keys that are no {table['key']} of this run, left out"),
+        ("too_often_missing", "molecules that lack too many values"),
+        ("constant", "molecules that are the same everywhere"),
     )
     return OmicsRow(
         name=table["name"],
@@ -108,7 +108,7 @@ def _row(table: Record) -> OmicsRow:
 
 def _named(of: Record, what: str) -> str:
     more = ", ..." if of["n"] > len(of["first"]) else ""
-    return f"{of['n']:,} {what} ({', '.join(of['first'])}{more})"
+    return f"{what}: {of['n']:,} ({', '.join(of['first'])}{more})"
 
 
 def _unit(run: RunResults, unit: str, record: Record) -> UnitSection:
