@@ -68,6 +68,7 @@ def plan_of(
     *,
     machine: Machine | None = None,
     execution: dict[str, Any] | None = None,
+    image: dict[str, Any] | None = None,
     n: int = 1,
     preset: str = "tissue",
     header: ImageHeader | None = None,
@@ -78,6 +79,7 @@ def plan_of(
     made = Settings.model_validate(options)
     settings = made.model_dump(mode="json")
     settings["execution"] |= execution or {}
+    settings["image"] |= image or {}
     sample = replace(sample, header=header or sample.header)
     sample = replace(sample, borders=borders_of(made, sample.header))
     names = ["a", *(f"sample{number}" for number in range(2, n + 1))]

@@ -125,6 +125,8 @@ def test_the_options_that_are_paths_are_known():
         ("samples",),
         ("results",),
         ("image", "panel"),
+        ("analysis", "profiles", "plate_map"),
+        ("analysis", "profiles", "omics"),
         ("analysis", "gating", "gates"),
         (*annotation, "reference"),
         (*annotation, "reference_types"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from planned import PLATE
 from pydantic import BaseModel
 
 from isthmus.config.models import Settings
@@ -15,7 +17,7 @@ from isthmus.image.source import ImageHeader
 from isthmus.plan.digests import RESULT_VERSIONS
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import OmicsInput, SampleInput, make_plan
-from isthmus.plan.rules import OF_OMICS
+from isthmus.plan.rules import OF_OMICS, PER_PLATE
 
 READS = {
     "import_image": (),
@@ -111,6 +113,14 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.gating.gates": ("elsewhere.csv", NOTHING),  # its content counts, not where it lies
     "analysis.gating.threshold": ("otsu", NOTHING),  # nothing is gated in these settings
     "analysis.gating.min_confidence": (0.9, NOTHING),
+    "analysis.profiles.plate_map": ("elsewhere.tsv", NOTHING),  # its content counts, not where it lies
+    "analysis.profiles.controls": (
+        "kind=none",
+        NOTHING,
+    ),  # these settings are for one image: see below for plates
+    "analysis.profiles.plate_effects": ("none", NOTHING),
+    "analysis.profiles.omics": ("omics.csv", NOTHING),  # likewise
+    "analysis.profiles.omics_key": ("compound", NOTHING),
     "analysis.clustering.n_top_genes": (500, ("analyse",)),
     "analysis.clustering.n_components": (20, ("analyse",)),
     "analysis.clustering.n_neighbours": (20, ("analyse",)),
@@ -340,7 +350,7 @@ def test_the_machine_changes_no_digest(cores):
     assert plan.samples["a"].digests | plan.cohort == _digests()
 
 
-@pytest.mark.parametrize("step", RESULT_VERSIONS)
+@pytest.mark.parametrize("step", READS)
 def test_a_new_version_of_a_result_is_another_result(monkeypatch, step):
     before = _with_omics()
     monkeypatch.setitem(RESULT_VERSIONS, step, RESULT_VERSIONS[step] + 1)
@@ -348,8 +358,8 @@ def test_a_new_version_of_a_result_is_another_result(monkeypatch, step):
 
 
 def test_every_step_has_a_digest():
-    assert set(_with_omics()) == set(READS) == set(RESULT_VERSIONS)
-    assert set(RESULT_VERSIONS) - set(_digests()) == set(OF_OMICS)
+    assert set(_with_omics()) == set(READS) == set(RESULT_VERSIONS) - set(PER_PLATE)
+    assert set(RESULT_VERSIONS) - set(_digests()) == {*OF_OMICS, *PER_PLATE}
 
 
 def _with_omics(digest="d", joint=None, **changes):
@@ -388,3 +398,37 @@ def test_tables_of_other_omics_add_their_steps():
 )
 def test_what_is_joined_changes_what_is_joined(changes, changed):
     assert _changed(_with_omics(), _with_omics(**changes)) == changed
+
+
+@pytest.mark.parametrize(
+    ("changes", "inputs"),
+    [
+        ({"analysis.profiles.controls": "kind=none"}, {}),
+        ({"analysis.profiles.plate_effects": "none"}, {}),
+        ({"analysis.profiles.omics_key": "compound"}, {}),
+        ({}, {"plate_map": "another"}),
+        ({}, {"omics": "another"}),
+    ],
+)
+def test_what_profiles_read_changes_them_and_the_report(changes, inputs):
+    def digests(changes, inputs):
+        given = replace(PLATE, inputs={**PLATE.inputs, "plate_map": "m", "omics": "o", **inputs})
+        plan = make_plan(_settings(**changes), {"a": given}, reference=None, machine=Machine())
+        return {**plan.samples["a"].digests, **plan.cohort}
+
+    before, after = digests({}, {}), digests(changes, inputs)
+    assert {step for step in before if before[step] != after[step]} == {"profile_wells", "report"}
+
+
+def test_images_of_a_sample_change_what_reads_them():
+    def digests(sample):
+        plan = make_plan(_settings(), {"a": sample}, reference=None, machine=Machine())
+        return plan.samples["a"].digests
+
+    before = digests(PLATE)
+    first, *others = PLATE.images
+    fewer = digests(replace(PLATE, images=tuple(others)))
+    assert {step for step in before if before[step] == fewer[step]} == set()
+    described = digests(replace(PLATE, images=(first.model_copy(update={"name": "other"}), *others)))
+    changed = {step for step in before if before[step] != described[step]}
+    assert changed == {"build_table", "assess_quality", "join_modalities", "profile_wells", "build_outlines"}

@@ -41,6 +41,25 @@ rule join_modalities:
         "../scripts/join_modalities.py"
 
 
+rule profile_wells:
+    input:
+        table="<results>/{sample}/cells.h5ad",
+    output:
+        wells="<results>/{sample}/wells.h5ad",
+    log:
+        "<logs>/{sample}/profile_wells.log",
+    conda:
+        "../../envs/omics.yaml"
+    resources:
+        mem_mb=memory_of("profile_wells"),
+        runtime=minutes_of("profile_wells"),
+    params:
+        results=results_folder,
+        digest=digest_of("profile_wells"),
+    script:
+        "../scripts/profile_wells.py"
+
+
 rule integrate_cohort:
     input:
         tables=per_sample("<results>/{sample}/cells.h5ad"),

@@ -8,6 +8,7 @@ rule report:
         markers="<results>/work/cohort/markers.tsv",
         images=per_sample("<results>/{sample}/image.ome.zarr/zarr.json"),
         modalities=where_planned("join_modalities", "<results>/{sample}/cells.h5mu"),
+        wells=where_planned("profile_wells", "<results>/{sample}/wells.h5ad"),
         outlines=per_sample("<results>/{sample}/cells.parquet"),
         seams=per_sample("<results>/{sample}/seams.json"),
     output:

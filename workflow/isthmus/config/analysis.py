@@ -8,6 +8,7 @@ from pydantic import Strict, field_validator, model_validator
 
 from isthmus.config.omics import JointOptions, OmicsTable, check_names
 from isthmus.config.options import FilePath, Section, Texts, option
+from isthmus.config.profiles import ProfilesOptions
 from isthmus.config.proteins import GatingOptions, IntensityOptions
 
 
@@ -202,6 +203,7 @@ class AnalysisOptions(Section):
 
     seed: int = option(0, "Seed of every random step; the same seed gives the same result.", ge=0, lt=2**31)
     quality: QualityOptions = option(QualityOptions(), "Which cells pass quality control.")
+    profiles: ProfilesOptions = option(ProfilesOptions(), "Profiles of the wells of plates.")
     clustering: ClusteringOptions = option(ClusteringOptions(), "Components, neighbours, clusters and UMAP.")
     integration: IntegrationOptions = option(IntegrationOptions(), "How samples are brought together.")
     intensities: IntensityOptions = option(

@@ -55,12 +55,13 @@ class Source(_Strict):
 
 
 class Member(_Strict):
-    """One file of a data set."""
+    """One file of a data set, or a folder of `n_files`, whose checksum is that of their names and checksums."""
 
     from_: RelativePath = Field(alias="from", description="its path in the archive or folder")
     to: RelativePath = Field(description="its path in the data folder")
     sha256: Sha256 | None = Field(None, description="only what is generated may do without, see `Dataset`")
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, description="of a folder, of all its files")
+    n_files: int | None = Field(None, ge=1, description="files of a folder and of all below it")
     holds: str = Field("", description="what is in it")
 
 

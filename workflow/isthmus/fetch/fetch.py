@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,8 @@ def _obtain(dataset: Dataset, folder: Path, catalogue: Path, where: str) -> None
         for member in dataset.members:
             target = folder / member.to
             target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                shutil.rmtree(target)
             (unpacked / member.to).replace(target)
 
 

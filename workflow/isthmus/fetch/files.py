@@ -10,9 +10,18 @@ from isthmus.fetch.catalogue import Member
 
 
 def sha256_of(path: Path) -> str:
-    """The checksum of a file."""
+    """The checksum of a file; of a folder, that of the names and checksums of all files below it."""
+    if path.is_dir():
+        lines = [f"{sha256_of(file)}  {file.relative_to(path).as_posix()}\n" for file in files_below(path)]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files of a folder and of those in it, by their paths."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def is_intact(path: Path, member: Member) -> bool:
@@ -22,6 +31,9 @@ def is_intact(path: Path, member: Member) -> bool:
 
 def has_size(path: Path, member: Member) -> bool:
     """Whether a file is there with the size that it should have; any but none, where the catalogue lists 0."""
+    if member.n_files is not None:
+        files = files_below(path) if path.is_dir() else []
+        return len(files) == member.n_files and sum(f.stat().st_size for f in files) == member.bytes
     if not path.is_file():
         return False
     size = path.stat().st_size

@@ -32,7 +32,9 @@ def unpack(origin: Path, members: Sequence[Member], folder: Path, where: str) ->
 
 
 def _copy(origin: Path, member: Member, target: Path) -> None:
-    if origin.is_dir():
+    if origin.is_dir() and member.n_files is not None:
+        shutil.copytree(origin / member.from_, target)
+    elif origin.is_dir():
         shutil.copyfile(origin / member.from_, target)
     elif zipfile.is_zipfile(origin):
         with (

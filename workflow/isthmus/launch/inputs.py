@@ -109,6 +109,10 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         header = parts.image.header
         painted = [header.affine.numbers(), header.shape[1:], parts.polygons.only_plane]
         inputs["labels"] = digest_of([files_digest(parts.polygons.files), painted])
+    profiles = settings.analysis.profiles
+    if parts.layout == "plate":
+        given = {"plate_map": profiles.plate_map, "omics": profiles.omics}
+        inputs |= {name: files_digest([path]) for name, path in given.items() if path is not None}
     return SampleInput(
         sheet=sample.model_dump(mode="json"),
         where=sample.where,

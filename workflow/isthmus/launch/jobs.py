@@ -13,7 +13,7 @@ from typing import Any
 from isthmus.plan.history import read_notes
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
-from isthmus.plan.rules import IN_PACKS, PER_RUN, PER_SAMPLE
+from isthmus.plan.rules import IN_PACKS, PER_PLATE, PER_RUN, PER_SAMPLE
 
 _PUBLISHED = ("rule", "sample", "time", "digest", "files")
 
@@ -48,7 +48,7 @@ def planned_jobs(plan: RunPlan) -> Iterator[tuple[str, str, str]]:
 
     A plan of an earlier version lacks the rules that there were not yet: they have no jobs.
     """
-    for rule in PER_SAMPLE:
+    for rule in (*PER_SAMPLE, *PER_PLATE):
         for sample, of in plan.samples.items():
             if rule not in plan.rules or rule not in of.digests:
                 continue

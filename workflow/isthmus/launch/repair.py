@@ -100,6 +100,7 @@ def _results_of(paths: RunPaths, rule: str, sample: str) -> list[Path]:
         "certify_seams": [of.seams],
         "assess_quality": [of.table],
         "join_modalities": [of.modalities],
+        "profile_wells": [of.wells],
         "annotate": [paths.cohort_table, paths.pseudobulk, paths.composition],
         "report": [paths.report],
     }

@@ -127,6 +127,7 @@ def _megabytes(rule: str, of: SamplePaths) -> float:
         "build_outlines": (of.outlines,),
         "assess_quality": (of.table,),
         "join_modalities": (of.modalities,),
+        "profile_wells": (of.wells,),
     }
     return sum(_size(place) for place in places.get(rule, ())) / _MB
 

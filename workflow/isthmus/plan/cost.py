@@ -44,6 +44,7 @@ CPU: dict[str, tuple[str, ...]] = {
     "certify_seams": ("job", "windows_flat", "windows_deep", "kcells"),
     "assess_quality": ("job", "kcells", "mrows"),
     "join_modalities": ("job", "kcells", "measured_kcells", "mrows"),
+    "profile_wells": ("job", "measured_kcells"),
     "integrate_cohort": ("job", "kcells", "mrows"),
     "analyse": ("job", "kcells", "kcells_squared", "mrows"),
     "annotate": ("job", "kcells", "mrows"),
@@ -66,6 +67,7 @@ FIXED_MB: dict[str, tuple[str, ...]] = {
     "join_modalities": ("job", "kcells"),
     "join_omics": ("job", "kcells", "omics_mvalues"),
     "analyse_omics": ("job", "omics_mvalues"),
+    "profile_wells": ("job", "measured_kcells"),
     **dict.fromkeys(
         ("assess_quality", "integrate_cohort", "analyse", "annotate", "report"), ("job", "kcells", "mrows")
     ),
@@ -91,6 +93,7 @@ STORAGE_MB: dict[str, tuple[str, ...]] = {
     "build_outlines": ("kcells",),
     "assess_quality": ("kcells", "measured_kcells", "mrows"),
     "join_modalities": ("kcells", "measured_kcells", "mrows"),
+    "profile_wells": ("job",),
     **dict.fromkeys(("integrate_cohort", "analyse", "annotate"), ("kcells", "measured_kcells", "mrows")),
     "join_omics": ("job", "omics_mvalues"),
     "analyse_omics": ("job", "omics_mvalues"),

@@ -27,6 +27,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "certify_seams": 2,
     "assess_quality": 2,
     "join_modalities": 1,
+    "profile_wells": 1,
     "integrate_cohort": 2,
     "analyse": 2,
     "annotate": 2,
@@ -106,13 +107,16 @@ def sample_digests(
     compartment = measured.pop("compartment")
     quantify = add("quantify_pack", stitch, image, points, _cells_read(settings["cells"]), measured)
     add("build_pyramid", quantify, place)
-    add("build_outlines", quantify, place)
+    add("build_outlines", quantify, place, *([names] if (names := geometry.get("names")) else []))
     add("certify_seams", quantify, settings["execution"]["certificate_windows"])
     holds = (USE_CASES[settings["use_case"]].x, compartment, inputs.get("panel"))
     table = add("build_table", quantify, controls, place, dict(sheet), *holds)
     assessed = add("assess_quality", table, settings["analysis"]["quality"])
     if "image" in inputs:  # else there is nothing beside the counts
         add("join_modalities", assessed)
+    if geometry.get("layout") == "plate":
+        read = {k: v for k, v in settings["analysis"]["profiles"].items() if k not in ("plate_map", "omics")}
+        add("profile_wells", assessed, read, inputs.get("plate_map"), inputs.get("omics"))
     return made
 
 
@@ -122,7 +126,7 @@ def _cells_read(cells: Mapping[str, Any]) -> dict[str, Any]:
     return {**cells, "guide": guide if guide["channel"] is not None else None}
 
 
-_SHOWN = ("build_pyramid", "build_outlines", "certify_seams", "join_modalities")
+_SHOWN = ("build_pyramid", "build_outlines", "certify_seams", "join_modalities", "profile_wells")
 """Steps of a sample whose results the report shows or names."""
 
 
@@ -184,7 +188,9 @@ def cohort_digests(
         analysis["composition"],
         analysis["seed"],
     )
-    shown = [[name, *(digests.get(step) for step in _SHOWN)] for name, digests in samples.items()]
+    shown = [
+        [name, *(digests[step] for step in _SHOWN if step in digests)] for name, digests in samples.items()
+    ]
     joint = None
     if analysis["omics"]:
         tables_of_omics = [

@@ -25,6 +25,7 @@ _LEFT = {
     "certify_seams": 1,
     "assess_quality": 2,
     "join_modalities": 1,
+    "profile_wells": 1,
     "integrate_cohort": 2,
     "analyse": 2,
     "annotate": 5,

@@ -214,6 +214,8 @@ def _digests(
             "channels": header.channels,
             "steps_per_unit": header.steps_per_unit,
             "block_px": block_px,
+            "layout": sample.layout,
+            "names": [image.name for image in sample.images],
         },
         sheet=sheet,
     )

@@ -136,6 +136,11 @@ class SamplePaths:
         return self.root / "cells.h5mu"
 
     @property
+    def wells(self) -> Path:
+        """Profiles of the wells of a plate."""
+        return self.root / "wells.h5ad"
+
+    @property
     def outlines(self) -> Path:
         """Outlines of the cells."""
         return self.root / "cells.parquet"

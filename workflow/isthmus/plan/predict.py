@@ -12,7 +12,7 @@ from isthmus.plan.cost import ALL_TERMS, cost, largest_window_read_px, terms
 from isthmus.plan.files import files_of, files_of_run
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import Prediction, SamplePlan
-from isthmus.plan.rules import GPU, IN_PACKS, PER_RUN, PER_SAMPLE, POOLED
+from isthmus.plan.rules import GPU, IN_PACKS, PER_PLATE, PER_RUN, PER_SAMPLE, POOLED
 from isthmus.plan.size import Size
 
 _PACK_TARGET_S = 1800.0
@@ -71,13 +71,14 @@ def predict(
         for name, sample in samples.items()
     }
     made: dict[str, Prediction] = {}
-    for rule in PER_SAMPLE:
+    for rule in (*PER_SAMPLE, *PER_PLATE):
         of = [
             _jobs_of(rule, sample, sizes[name], machine, on_gpus=rule in GPU and on_gpus[name])
             for name, sample in samples.items()
             if rule in sample.digests
         ]
-        made[rule] = _together(rule, of, machine)
+        if of or rule not in PER_PLATE:
+            made[rule] = _together(rule, of, machine)
     for rule in PER_RUN:
         if rule in rules:
             made[rule] = _together(rule, [_job_of_run(rule, sizes.values(), machine, omics)], machine)

@@ -17,6 +17,8 @@ PER_SAMPLE = (
     "join_modalities",
 )
 """A job a sample, or a pack of a sample."""
+PER_PLATE = ("profile_wells",)
+"""A job a sample that is a plate; a run without plates does not have them."""
 PER_RUN = ("integrate_cohort", "analyse", "annotate", "join_omics", "analyse_omics", "report")
 """One job a run, if there is work for it."""
 OF_OMICS = ("join_omics", "analyse_omics")
@@ -24,7 +26,7 @@ OF_OMICS = ("join_omics", "analyse_omics")
 IN_PACKS = ("segment_pack", "quantify_pack")
 POOLED = ("import_image", "segment_pack", "quantify_pack", "build_pyramid")
 """Use all cores that their job is given; every other rule uses one."""
-LIGHT = tuple(rule for rule in (*PER_SAMPLE, *PER_RUN) if rule not in POOLED)
+LIGHT = tuple(rule for rule in (*PER_SAMPLE, *PER_PLATE, *PER_RUN) if rule not in POOLED)
 """One process a job."""
 GPU = ("segment_pack",)
 """May use GPUs: its jobs go to GPU nodes where a site has such."""

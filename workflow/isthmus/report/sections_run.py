@@ -231,6 +231,10 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
         known += [
             (paths.image, "image, OME-Zarr 0.5, with labels/nuclei and labels/cells inside"),
             (paths.table, "every cell of the sample, quality marked (AnnData)"),
+            (
+                paths.wells,
+                "profiles of the wells: medians, effects of the plate taken out, distance from the controls",
+            ),
             (paths.modalities, "the same cells as one table a modality (MuData)"),
             (paths.outlines, f"outlines of {_count(sample.n_outlines)}cells in micrometres (GeoParquet)"),
             (paths.transcripts, "every transcript with its cell (Parquet)"),

@@ -18,6 +18,7 @@ from isthmus.report.groups import Groups
 from isthmus.report.many_images import draw_images, images_facts
 from isthmus.report.pictures import Picture, SamplePictures, draw_map, draw_sample
 from isthmus.report.pixels import shown_channels
+from isthmus.report.plates import PlateSection, plate_section
 from isthmus.report.sections_counts import CountsSection, counts_section
 from isthmus.report.sections_seams import SeamsSection, seams_section
 from isthmus.report.text import TIMES, count, length, number
@@ -95,6 +96,7 @@ class SampleSection:
     vendor: Record | None
     quality: Record | None
     counts: CountsSection | None
+    plate: PlateSection | None
     seams: SeamsSection | None
     metrics: list[Metric]
     reasons: list[Reason]
@@ -132,6 +134,7 @@ def sample_section(
         vendor=transcripts.get("vendor") if transcripts else None,
         quality=quality,
         counts=counts_section(sample),
+        plate=plate_section(sample),
         seams=seams_section(sample),
         metrics=_metrics(quality) if quality else [],
         reasons=_reasons(quality) if quality else [],
