@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 
 MARKERS = 12
 STEINBOCK_OBJECTS = 55
+MIBI_CELLS = 700
 
 
 @dataclass(frozen=True)
@@ -209,3 +210,39 @@ def test_a_real_text_export_becomes_cells(tmp_path: Path) -> None:
     for marker in ("Ag107", "Laminin", "YBX1", "H3K27Ac"):
         ours = table.X[:, table.var_names.get_loc(marker)].mean()
         assert ours == pytest.approx(theirs[marker].mean(), rel=0.2), marker
+
+
+def test_a_real_qptiff_becomes_cells(tmp_path: Path) -> None:
+    path = shared("pathml_vectra") / "small_vectra.qptiff"
+    study = Study(
+        tmp_path / "study", [{"sample": "core", "image": str(path)}], {"use_case": "spatial_proteomics"}
+    )
+    ended = study.run(until=["core/cells.h5ad"])
+    assert ended.code == 0, ended.text
+    table = anndata.read_h5ad(study.results / "core" / "cells.h5ad")
+    assert table.var_names.tolist() == ["DAPI", "FITC", "Cy3"]
+    assert table.n_obs == 3684
+    labels = compare.labels(study.results, "cells", "core")
+    wanted = ndimage.mean(tifffile.imread(path)[0], labels, table.obs["instance_id"])
+    np.testing.assert_allclose(table.X[:, 0], wanted, rtol=1e-6)
+    assert table.obs["nucleus_area_um2"].median() == pytest.approx(32.3, abs=0.1)
+
+
+def test_a_real_mibi_field_becomes_cells(tmp_path: Path) -> None:
+    folder = shared("mibi_simpleseg") / "Point2203_pt1072_31606"
+    panel = tmp_path / "panel.csv"
+    markers = {"HH3": "nuclear", "Nuc": "nuclear", "ECAD": "membrane", "CD45": "lineage", "PanKRT": "lineage"}
+    panel.write_text("channel,marker,role\n" + "".join(f"{m},{m},{role}\n" for m, role in markers.items()))
+    rows = [{"sample": "field", "image": str(folder), "reader": "tiff_folder", "pixel_size_um": "0.488"}]
+    options = {"use_case": "spatial_proteomics", "image": {"panel": str(panel)}}
+    study = Study(tmp_path / "study", rows, options)
+    ended = study.run(until=["field/cells.h5ad"])
+    assert ended.code == 0, ended.text
+    table = anndata.read_h5ad(study.results / "field" / "cells.h5ad")
+    assert table.var_names.tolist() == list(markers)
+    assert table.n_obs == MIBI_CELLS
+    labels = compare.labels(study.results, "cells", "field")
+    for marker in markers:
+        wanted = ndimage.mean(tifffile.imread(folder / f"{marker}.tif"), labels, table.obs["instance_id"])
+        found = table.X[:, table.var_names.get_loc(marker)]
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9)
