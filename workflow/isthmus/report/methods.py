@@ -58,7 +58,7 @@ _TOOLS = {
 def methods_text(run: RunResults) -> list[str]:
     """Sentences, one paragraph."""
     settings = run.plan.settings
-    sentences = [_images(run), _segmentation(run), _cells(settings)]
+    sentences = [_images(run), _segmentation(run), _cells(settings), *_own_methods(run)]
     if any(sample.plan.has_points for sample in run.samples):
         sentences += [_counts(settings), _quality(settings["analysis"]["quality"])]
     elif run.proteins:
@@ -108,10 +108,22 @@ def _images(run: RunResults) -> str:
     return f"{text}."
 
 
+def _own_methods(run: RunResults) -> list[str]:
+    """Samples with a method of their own, and what was kept as it came."""
+    told = []
+    for sample in run.samples:
+        method = sample.plan.own.get("segmentation", {}).get("method")
+        if method == "labels":
+            told.append(f"Cells of sample {sample.name} were taken from the data, not segmented here.")
+        elif method is not None:
+            told.append(f"Sample {sample.name} was segmented with the method {method}.")
+    return told
+
+
 def _segmentation(run: RunResults) -> str:
     options = run.plan.settings["segmentation"]
     if options["method"] == "labels":
-        return "Nuclei were taken from label images that came with the data."
+        return "Nuclei or cells were taken from labels or outlines that came with the data."
     own = options[options["method"]]
     channel = own["channel"] or run.samples[0].plan.channels[0]
     if options["method"] == "blobs":

@@ -110,6 +110,7 @@ def sample_section(
     quality = sample.quality
     ours = groups.of_sample(sample.name) if groups else None
     drawn = groups is not None and ours is not None and sample.n_levels > 0 and not sample.plan.images
+    drawn = drawn and sample.name not in run.plan.compared()
     return SampleSection(
         name=sample.name,
         anchor=f"sample-{list(run.plan.samples).index(sample.name) + 1}",
