@@ -1,5 +1,7 @@
 """Both steps on a folder of many samples with planted structure: what they write, and what the report says of it."""
 
+import json
+
 import anndata
 import mudata
 import numpy as np
@@ -9,6 +11,7 @@ from report_folder import make_results
 from scipy.sparse import csr_matrix
 
 from isthmus.errors import UserError
+from isthmus.launch.repair import find_outdated
 from isthmus.plan.model import read_plan, write_plan
 from isthmus.report.gather import read_run
 from isthmus.report.page import render
@@ -111,6 +114,9 @@ def test_the_report_tells_it(many):
         "molecules that are the same everywhere: 1 (flat)",
         "DAPI_a_cell",
         "Factors",
+        "as 2 models of data shuffled between samples tell",
+        "were correlated over samples by Spearman",
+        "Argelaguet",
     ):
         assert words in page, words
 
@@ -127,3 +133,22 @@ def test_cells_that_the_run_lacks_are_told(many, tmp_path):
     of.__dict__["plan"] = plan.model_copy(update={"settings": {**plan.settings, "analysis": analysis}})
     with pytest.raises(UserError, match="no key is a cell of this run"):
         join_omics(of)
+
+
+def test_results_of_another_configuration_are_found_when_their_histories_are_gone(
+    many, tmp_path, monkeypatch
+):
+    """Snakemake knows nothing of results that were moved alone; what was published tells."""
+    paths, _ = many
+    monkeypatch.chdir(tmp_path)
+    plan = read_plan(paths.plan)
+    plan = plan.model_copy(update={"rules": {**plan.rules, "join_omics": plan.rules["report"]}})
+    noted = {"rule": "join_omics", "sample": "", "time": 1.0, "digest": "of another", "files": {}}
+    noted["files"] = {"cohort/proteins.h5ad": [1, 2], "cohort/gone.h5ad": [1, 2]}
+    paths.published.parent.mkdir(exist_ok=True)
+    paths.published.write_text(json.dumps({"version": 1, "jobs": {"join_omics": noted}}))
+    assert find_outdated(plan, paths) == [paths.omics_table("proteins")]
+    noted["digest"] = plan.digest("join_omics")
+    paths.published.write_text(json.dumps({"version": 1, "jobs": {"join_omics": noted}}))
+    assert find_outdated(plan, paths) == []
+    paths.published.unlink()

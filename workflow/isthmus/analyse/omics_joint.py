@@ -152,7 +152,7 @@ def analyse_jointly(
         summary["no_factors"] = "fewer than two modalities have features that vary"
         return found, summary
     _add_factors(whole, factors)
-    summary["factors"] = _summary(factors)
+    summary["factors"] = {**_summary(factors), "n_shuffled": n_permutations}
     return found, summary
 
 

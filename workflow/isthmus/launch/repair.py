@@ -15,7 +15,7 @@ from isthmus.launch.published import find_lost, forget
 from isthmus.packs.journal import Journal
 from isthmus.plan.model import RunPlan
 from isthmus.plan.paths import RunPaths
-from isthmus.plan.rules import IN_PACKS
+from isthmus.plan.rules import IN_PACKS, OF_OMICS
 from isthmus.steps.stored import damaged
 
 
@@ -104,6 +104,8 @@ def _results_of(paths: RunPaths, rule: str, sample: str) -> list[Path]:
         "annotate": [paths.cohort_table, paths.pseudobulk, paths.composition],
         "report": [paths.report],
     }
+    if rule in OF_OMICS:  # how many there are is in the configuration that they were made with
+        return [paths.root / path for path in published_jobs(paths)[rule]["files"]]
     return named.get(rule, [])
 
 

@@ -41,6 +41,9 @@ _TOOLS = {
     "propeller": Reference(
         "Propeller", "Phipson et al., Bioinformatics 38:4720 (2022)", "10.1093/bioinformatics/btac582"
     ),
+    "mofa": Reference(
+        "MOFA", "Argelaguet et al., Genome Biology 21:111 (2020)", "10.1186/s13059-020-02015-1"
+    ),
     "limma": Reference(
         "Moderated variances",
         "Smyth, Statistical Applications in Genetics and Molecular Biology 3:3 (2004)",
@@ -78,6 +81,10 @@ def methods_text(run: RunResults) -> list[str]:
         )
     if _is_compared(run):
         sentences.append(_composition(run.notes.get("composition", {})))
+    if run.omics is not None:
+        sentences += [
+            _joint(unit, of) for unit, of in run.omics.units.items() if of["tested"] or of["factors"]
+        ]
     return sentences
 
 
@@ -92,6 +99,8 @@ def references(run: RunResults) -> list[Reference]:
         names.append("harmony")
     if _is_compared(run):
         names += ["propeller", "limma"]
+    if run.omics is not None and any(of["factors"] for of in run.omics.units.values()):
+        names.append("mofa")
     return [ISTHMUS, *(_TOOLS[name] for name in names)]
 
 
@@ -228,6 +237,23 @@ def _composition(options: Mapping[str, Any]) -> str:
         f"Shares of cell types in samples ({shares}) were compared between conditions by linear models with moderated"
         " variances as in propeller (Benjamini-Hochberg)."
     )
+
+
+def _joint(unit: str, of: Mapping[str, Any]) -> str:
+    """What joint analysis over samples or wells did."""
+    done = []
+    if of["tested"]:
+        done.append(
+            f"{of['tested']:,} pairs of image features and molecules were correlated over {unit}s by Spearman's rho, p"
+            " from permutations (Benjamini-Hochberg)"
+        )
+    if of["factors"]:
+        done.append(
+            f"factors of {len(of['modalities'])} modalities were found with MOFA over"
+            f" {of['factors']['n_units']} {unit}s"
+        )
+    text = "; ".join(done)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _types(options: Mapping[str, Any]) -> str:

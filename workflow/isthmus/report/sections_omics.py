@@ -64,6 +64,7 @@ class UnitSection:
     factors: list[FactorRow]
     n_factored: int
     limit: float | None
+    n_shuffled: int
     no_factors: str
 
 
@@ -112,7 +113,7 @@ def _named(of: Record, what: str) -> str:
 
 
 def _unit(run: RunResults, unit: str, record: Record) -> UnitSection:
-    factors = record["factors"] or {"rows": [], "n_units": 0, "limit": None}
+    factors = record["factors"] or {"rows": [], "n_units": 0, "limit": None, "n_shuffled": 0}
     return UnitSection(
         unit=unit,
         n_units=record["units"],
@@ -125,6 +126,7 @@ def _unit(run: RunResults, unit: str, record: Record) -> UnitSection:
         factors=[_factor(row) for row in factors["rows"][:TOP_FACTORS]],
         n_factored=factors["n_units"],
         limit=factors["limit"],
+        n_shuffled=factors["n_shuffled"],
         no_factors=record["no_factors"],
     )
 
