@@ -78,8 +78,22 @@ def mark_quality(
     _check(thresholds)
     _add_metrics(table)
     summary = mark_by(table, thresholds, METRIC_OF)
+    if "in_tissue" in table.obs:
+        _leave_out_glass(table, summary)
     genes = {"genes": int(table.n_vars), "genes_detected": int((table.var["n_counts"] > 0).sum())}
     return summary | genes
+
+
+def _leave_out_glass(table: AnnData, summary: dict[str, Any]) -> None:
+    """Spots beside the tissue do not pass, whatever was counted in them."""
+    glass = ~table.obs["in_tissue"].to_numpy(dtype=bool)
+    passed = table.obs["qc_pass"].to_numpy(dtype=bool)
+    reason = table.obs["qc_reason"].cat.add_categories(["in_tissue"])
+    reason[glass & passed] = "in_tissue"
+    table.obs["qc_reason"], table.obs["qc_pass"] = reason, passed & ~glass
+    summary["removed"]["in_tissue"] = int((glass & passed).sum())
+    summary["missed"]["in_tissue"] = int(glass.sum())
+    summary["passed"] = int((passed & ~glass).sum())
 
 
 def mark_by(

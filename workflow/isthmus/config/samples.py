@@ -18,12 +18,14 @@ from isthmus.errors import UserError, did_you_mean, raise_all
 READERS = (
     "cosmx",
     "generic",
-    "imc",
-    "imagexpress",
     "images",
+    "imagexpress",
+    "imc",
     "merscope",
     "ome_tiff",
     "ome_zarr",
+    "spaceranger",
+    "st_array",
     "tiff_folder",
     "xenium",
 )

@@ -7,13 +7,14 @@ from pathlib import Path
 from isthmus.errors import UserError
 from isthmus.image.description import ImageDescription
 from isthmus.image.hdf5 import HDF5_MAGIC, describe_hdf5, split_inside
+from isthmus.image.picture import describe_picture, is_picture
 from isthmus.image.slices import describe_slices, slice_files
 from isthmus.image.tiff import Pages, describe_tiff
 from isthmus.image.zarr_in import METADATA, describe_zarr
 
 # The first bytes of TIFF and BigTIFF, little and big endian.
 TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-ACCEPTED = "TIFF, OME-TIFF, OME-Zarr (0.4, 0.5) and HDF5 are read"
+ACCEPTED = "TIFF, OME-TIFF, OME-Zarr (0.4, 0.5), HDF5, PNG and JPEG are read"
 
 
 def open_image(
@@ -56,6 +57,8 @@ def open_image(
         raise UserError(where=where, found="the file is empty", do="copy it again from its source")
     if magic == HDF5_MAGIC:
         return describe_hdf5(file, inside, where=where, fractions=fractions)
+    if is_picture(magic) and not inside:
+        return describe_picture(path, where=where)
     if magic not in TIFF_MAGIC or inside:
         raise UserError(
             where=where, found="this is not an image that Isthmus reads", do=f"convert it: {ACCEPTED}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -159,6 +159,33 @@ class Field:
 
 
 @dataclass(frozen=True)
+class SpotTable:
+    """Spots of an array with what was counted in them.
+
+    counts (spots, genes) CSR int32; names are barcodes, gene_ids identifiers; x_um, y_um are the centres in the
+    sample's micrometres. in_tissue is what the vendor says; columns are further ones of the table, such as array_row.
+    """
+
+    counts: Any
+    names: npt.NDArray[np.object_]
+    genes: npt.NDArray[np.object_]
+    gene_ids: npt.NDArray[np.object_]
+    x_um: npt.NDArray[np.float64]
+    y_um: npt.NDArray[np.float64]
+    in_tissue: npt.NDArray[np.bool_]
+    columns: Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class SpotsPart:
+    """Spots of an array: how to read them, their diameter in micrometres, and the files."""
+
+    table: Callable[[], SpotTable]
+    diameter_um: float
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class SampleParts:
     """Everything a reader found for one sample.
 
@@ -184,3 +211,4 @@ class SampleParts:
     notes: tuple[str, ...] = field(default=())
     images: tuple[NamedImage, ...] = ()
     layout: Layout = "image"
+    spots: SpotsPart | None = None

@@ -103,6 +103,8 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         inputs["panel"] = files_digest([settings.image.panel])
     if parts.points is not None:
         inputs["transcripts"] = files_digest(parts.points.files)
+    if parts.spots is not None:
+        inputs["counts"] = files_digest(parts.spots.files)
     if parts.labels is not None:
         inputs["labels"] = _image_digest(parts.labels)
     elif parts.polygons is not None:

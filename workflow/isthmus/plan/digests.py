@@ -110,7 +110,8 @@ def sample_digests(
     add("build_outlines", quantify, place, *([names] if (names := geometry.get("names")) else []))
     add("certify_seams", quantify, settings["execution"]["certificate_windows"])
     holds = (USE_CASES[settings["use_case"]].x, compartment, inputs.get("panel"))
-    table = add("build_table", quantify, controls, place, dict(sheet), *holds)
+    counted = [inputs["counts"]] if "counts" in inputs else []
+    table = add("build_table", quantify, controls, place, dict(sheet), *holds, *counted)
     assessed = add("assess_quality", table, settings["analysis"]["quality"])
     if "image" in inputs:  # else there is nothing beside the counts
         add("join_modalities", assessed)

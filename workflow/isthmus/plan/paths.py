@@ -131,6 +131,16 @@ class SamplePaths:
         return self.root / "cells.h5ad"
 
     @property
+    def spots(self) -> Path:
+        """Spots of the sample, quality marked, where it has an array of them."""
+        return self.root / "spots.h5ad"
+
+    @property
+    def raw_spots(self) -> Path:
+        """Spots before quality control."""
+        return self.work / "spots.h5ad"
+
+    @property
     def modalities(self) -> Path:
         """The same cells as MuData: molecules, intensities, shape, texture."""
         return self.root / "cells.h5mu"

@@ -17,6 +17,8 @@ from isthmus.readers.imagexpress import is_imagexpress_folder, read_imagexpress
 from isthmus.readers.imc import read_imc
 from isthmus.readers.merscope import is_merscope_folder, read_merscope
 from isthmus.readers.planes import with_planes
+from isthmus.readers.spaceranger import is_spaceranger_folder, read_spaceranger
+from isthmus.readers.st_array import read_st_array
 from isthmus.readers.tiff_folder import read_tiff_folder
 from isthmus.readers.xenium import is_xenium_folder, read_xenium
 
@@ -29,6 +31,8 @@ READERS: dict[str, Callable[[Sample], SampleParts]] = {
     "images": read_images,
     "ome_tiff": read_generic,
     "ome_zarr": read_generic,
+    "spaceranger": read_spaceranger,
+    "st_array": read_st_array,
     "tiff_folder": read_tiff_folder,
     "xenium": read_xenium,
 }
@@ -56,6 +60,8 @@ def _through_panel(parts: SampleParts, sample: Sample) -> SampleParts:
 
 def detect_reader(sample: Sample) -> str:
     """The reader of a sample whose row names none."""
+    if sample.counts is not None and is_spaceranger_folder(sample.counts):
+        return "spaceranger"
     if sample.image is not None and is_xenium_folder(sample.image):
         return "xenium"
     if sample.image is not None and is_merscope_folder(sample.image):

@@ -25,6 +25,8 @@ Labels = npt.NDArray[np.generic]
 LOW, HIGH = "1", "99.9"
 """Percentiles of level 0 that become black and full brightness."""
 GAMMA = 0.6
+COLOURS = ("red", "green", "blue")
+"""Channels of a brightfield picture."""
 MAX_CHANNELS = len(CHANNEL_COLOURS)
 
 
@@ -55,9 +57,11 @@ def read_labels(sample: SampleResults, name: str, level: int, region: Region) ->
 def shown_channels(sample: SampleResults, first: int) -> list[int]:
     """Channels of a composite: the one that shows the nuclei, then the others in their order.
 
-    Channels that the first one is the sum of would only show the same again.
+    Channels that the first one is the sum of would only show the same again. A brightfield picture is shown as it is.
     """
     names = sample.plan.channels
+    if set(COLOURS) <= set(names):
+        return [names.index(name) for name in COLOURS]
     shown = {names[first], *names[first].split(SUM)}
     others = [channel for channel, name in enumerate(names) if name not in shown]
     return [first, *others][:MAX_CHANNELS]
@@ -72,6 +76,9 @@ def read_picture(sample: SampleResults, channels: Sequence[int], level: int, reg
     ]
     if len(planes) == 1:
         return np.round(planes[0] * 255).astype(np.uint8)
+    if tuple(sample.plan.channels[channel] for channel in channels) == COLOURS:
+        seen = [np.minimum(source.read(region, channel)[0].astype(np.uint16), 255) for channel in channels]
+        return np.stack(seen, axis=-1).astype(np.uint8)
     total = np.zeros((*planes[0].shape, 3))
     for plane, colour in zip(planes, CHANNEL_COLOURS, strict=False):
         total += plane[..., None] * np.array(colour)

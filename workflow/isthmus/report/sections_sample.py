@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from isthmus.config.accessions import ARCHIVES, link, split_accessions
+from isthmus.config.use_cases import USE_CASES
 from isthmus.report.charts import Segment, Threshold
 from isthmus.report.colours import COMPARTMENT_COLOURS
 from isthmus.report.depth import DepthPictures, draw_depth
@@ -21,6 +23,7 @@ from isthmus.report.pixels import shown_channels
 from isthmus.report.plates import PlateSection, plate_section
 from isthmus.report.sections_counts import CountsSection, counts_section
 from isthmus.report.sections_seams import SeamsSection, seams_section
+from isthmus.report.spots import draw_spots
 from isthmus.report.text import TIMES, count, length, number
 
 KINDS = {
@@ -124,9 +127,7 @@ def sample_section(
         depth=None
         if sample.plan.images
         else draw_depth(sample, shown_channels(sample, _nuclei_channel(run, sample)), max_px // 2),
-        map=draw_map(sample, ours, groups.palette, max_px=max_px)
-        if drawn and groups and ours is not None
-        else None,
+        map=_map(run, sample, groups, ours, max_px) if drawn and groups and ours is not None else None,
         map_title=groups.title if groups else "",
         legend=groups.legend(sample.name) if groups else [],
         n_failed=quality["cells"] - quality["passed"] if quality else 0,
@@ -140,6 +141,15 @@ def sample_section(
         metrics=_metrics(quality) if quality else [],
         reasons=_reasons(quality) if quality else [],
     )
+
+
+def _map(
+    run: RunResults, sample: SampleResults, groups: Groups, ours: pd.Series[int], max_px: int
+) -> Picture | None:
+    """The sample's cells, or its spots where these are the rows of the cohort."""
+    if USE_CASES[run.plan.settings["use_case"]].rows == "spots":
+        return draw_spots(sample, ours, groups.palette, max_px=max_px)
+    return draw_map(sample, ours, groups.palette, max_px=max_px)
 
 
 def _size_notes(sample: SampleResults) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from isthmus.analyse.steps import assess_quality as assess
 from isthmus.steps.job import Job, read_json
-from isthmus.steps.sheet import settings_of
+from isthmus.steps.sheet import rows_are_spots, settings_of
 
 
 def assess_quality(job: Job) -> None:
-    """Write the sample's table with `qc_pass`, and a summary of what was marked."""
+    """Write the sample's table with `qc_pass`, and a summary of what was marked; of spots as well, where it has any."""
     paths = job.sample_paths
     options = settings_of(job.plan).analysis.quality
     numbers = read_json(paths.record("build_table"))
@@ -19,3 +19,6 @@ def assess_quality(job: Job) -> None:
         transcripts=numbers.get("transcripts"),
         **options.model_dump(),
     )
+    if rows_are_spots(job.plan):
+        summary = paths.work / "assess_spots.json"
+        assess(paths.raw_spots, paths.spots, summary, **options.model_dump())

@@ -24,6 +24,7 @@ from isthmus.steps.import_transcripts import BATCH_ROWS
 from isthmus.steps.job import Job, read_json, write_json
 from isthmus.steps.quantify_pack import measured_channels, measures_of
 from isthmus.steps.sheet import settings_of, sheet_sample
+from isthmus.steps.spots import spots_of
 from isthmus.steps.stored import describe_shards
 from isthmus.tables.agreement import TranscriptTally
 from isthmus.tables.cells import cell_index, make_table, write_table
@@ -56,6 +57,8 @@ def build_table(job: Job) -> None:
             index=cell_index(job.sample_name, sums),
         )
         numbers["transcripts"] = _write_transcripts(job, records, points, sums)
+    spots = read_sample(sheet_sample(plan)).spots if not plan.images else None
+    record = _record(job)
     table = make_table(
         sums,
         counts,
@@ -65,27 +68,34 @@ def build_table(job: Job) -> None:
         z_step_um=plan.z_step_um,
         is_volume=plan.grid.shape[0] > 1,
         columns=sheet_columns(plan),
-        record={
-            "version": __version__,
-            "digest": job.digest,
-            "parameters": json.dumps(
-                {key: plan.settings(job.plan.settings)[key] for key in _PARAMETERS}, sort_keys=True
-            ),
-        },
+        record=record,
         completed=complete_cells(records, sums.ids, measures),
         measures=measures,
         backgrounds=_backgrounds(job, measured),
         steps_per_unit=plan.steps_per_unit,
-        values=USE_CASES[settings.use_case].x,
+        # Molecules were counted in spots, not in nuclei.
+        values="intensities" if spots else USE_CASES[settings.use_case].x,
         compartment=settings.quantification.compartment,
         roles=read_panel(settings.image.panel).role_of if settings.image.panel else {},
         images=cell_images(job),
     )
     _add_vendor_columns(table, plan, settings)
     write_table(table, paths.raw_table)
+    if spots is not None:
+        write_table(spots_of(job, spots, table, sheet_columns(plan), record), paths.raw_spots)
     numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)
     job.n_files += len(numbers["shards"])
     write_json(paths.record("build_table"), numbers)
+
+
+def _record(job: Job) -> dict[str, str]:
+    """What made the table."""
+    settings = job.sample.settings(job.plan.settings)
+    return {
+        "version": __version__,
+        "digest": job.digest,
+        "parameters": json.dumps({key: settings[key] for key in _PARAMETERS}, sort_keys=True),
+    }
 
 
 def _add_vendor_columns(table: AnnData, plan: SamplePlan, settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isthmus.config.models import Settings
 from isthmus.config.samples import Sample
+from isthmus.config.use_cases import USE_CASES
 from isthmus.plan.model import RunPlan, SamplePlan
 
 
@@ -16,3 +17,8 @@ def settings_of(plan: RunPlan, sample: SamplePlan | None = None) -> Settings:
     """The configuration; for a sample, with what it has of its own."""
     settings = sample.settings(plan.settings) if sample else plan.settings
     return Settings.model_validate(settings, strict=False)
+
+
+def rows_are_spots(plan: RunPlan) -> bool:
+    """Whether the cohort's rows are spots of an array."""
+    return USE_CASES[settings_of(plan).use_case].rows == "spots"

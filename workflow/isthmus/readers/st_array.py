@@ -1,0 +1,103 @@
+"""Spatial Transcriptomics arrays: a table of counts (spots x genes), an alignment table, and an H&E picture.
+
+Column `counts` names the table, text with tabs and a row a spot called `<x>x<y>` (array places), plain or `.gz`. Beside
+it lies `alignment_table_<name of the table>`, columns x, y (array), pixel_x, pixel_y (the picture's pixels, column and
+row) and, where given, selected (1 = tissue), as STUtility reads them (https://github.com/jbergenstrahle/STUtility).
+Files don't tell the size of a pixel: column `pixel_size_um` does. Tested on two real sections.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from isthmus.config.samples import Sample
+from isthmus.errors import UserError
+from isthmus.image.affine import Affine
+from isthmus.image.open import open_image
+from isthmus.image.source import SampleParts, SpotsPart, SpotTable
+from isthmus.readers.generic import read_labels
+from isthmus.readers.place import required_image
+from isthmus.readers.spaceranger import stained
+
+SPOT_UM = 100.0
+"""Diameter of a spot of these arrays (doi:10.1126/science.aaf2403)."""
+
+_COLUMNS = ("x", "y", "pixel_x", "pixel_y")
+_COPY = "copy it again from its source"
+
+
+def read_st_array(sample: Sample) -> SampleParts:
+    """Read a section: counts, alignment beside them, picture."""
+    if sample.counts is None or not sample.counts.is_file():
+        raise UserError(
+            where=sample.where, found="column 'counts' names no table", do="name the table of counts"
+        )
+    if sample.pixel_size_um is None:
+        do = "fill column pixel_size_um"
+        raise UserError(where=sample.where, found="the files do not say how large a pixel is", do=do)
+    positions = sample.counts.with_name(f"alignment_table_{sample.counts.name}")
+    where = f"{sample.where}, counts '{sample.counts}'"
+    if not positions.is_file():
+        raise UserError(where=where, found=f"there is no {positions.name} beside it", do="copy it there")
+    affine = Affine.from_size(sample.pixel_size_um, sample.origin_x_um or 0.0, sample.origin_y_um or 0.0)
+    image = stained(open_image(required_image(sample), where=sample.where), affine, sample.where)
+    read = partial(_table, sample.counts, positions, affine, where)
+    lost = len(_text(sample.counts, where)) - len(read().names)
+    return SampleParts(
+        reader="st_array",
+        image=image,
+        labels=read_labels(sample, image),
+        spots=SpotsPart(read, SPOT_UM, (sample.counts, positions)),
+        notes=(f"{lost} spots with counts are not in the alignment table; they are left out",)
+        if lost
+        else (),
+    )
+
+
+def _text(path: Path, where: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, sep="\t", index_col=0)
+    except (OSError, EOFError, ValueError, pd.errors.ParserError) as error:
+        raise UserError(where=where, found=f"{path.name} cannot be read ({error})", do=_COPY) from error
+
+
+def _table(counts: Path, positions: Path, affine: Affine, where: str) -> SpotTable:
+    """Spots that have both counts and a place, in the order of the counts."""
+    matrix = _text(counts, where)
+    places = _text(positions, where).reset_index()
+    absent = [name for name in _COLUMNS if name not in places]
+    if absent:
+        found = f"{positions.name} has no column {', '.join(absent)}"
+        raise UserError(where=where, found=found, do=_COPY)
+    values = matrix.to_numpy()
+    if values.dtype.kind not in "iu" or values.min(initial=0) < 0:
+        found = f"{counts.name} holds values that are no whole numbers from 0 on"
+        raise UserError(where=where, found=found, do="give raw counts, a row a spot")
+    names = places["x"].astype(str) + "x" + places["y"].astype(str)
+    place = pd.Index(names).get_indexer(pd.Index(matrix.index.astype(str)))
+    keep = place >= 0
+    if not keep.any():
+        found = f"no row of {counts.name} is a place `<x>x<y>` of {positions.name}"
+        raise UserError(where=where, found=found, do="give tables of the same section")
+    own = places.iloc[place[keep]]
+    # A place names a pixel, whose centre is meant.
+    x_um, y_um = affine.to_um(
+        own["pixel_x"].to_numpy(np.float64) + 0.5, own["pixel_y"].to_numpy(np.float64) + 0.5
+    )
+    genes = np.array([str(name) for name in matrix.columns], dtype=object)
+    tissue = own["selected"].to_numpy() == 1 if "selected" in own else np.ones(len(own), dtype=bool)
+    return SpotTable(
+        counts=csr_matrix(values[keep].astype(np.int32)),
+        names=matrix.index.astype(str).to_numpy(dtype=object)[keep],
+        genes=genes,
+        gene_ids=genes,
+        x_um=x_um,
+        y_um=y_um,
+        in_tissue=tissue,
+        columns={f"array_{axis}": own[axis].to_numpy(np.int64) for axis in ("x", "y")},
+    )
