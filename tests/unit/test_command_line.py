@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from isthmus.cli.main import main
@@ -59,6 +61,7 @@ def test_runs(word):
 
 def test_options_go_through_snakemake_unharmed():
     from snakemake.cli import parse_config
+    from snakemake_interface_executor_plugins.utils import format_cli_arg
 
     texts = [
         "execution.packs=3",
@@ -69,6 +72,10 @@ def test_options_go_through_snakemake_unharmed():
     texts += ["metadata.title='it''s \"x\": \\ {y}'", "segmentation.basins.channel=null", "analysis.seed=7"]
     options = parse_overrides(texts)
     assert from_snakemake(parse_config(to_snakemake(options))) == options
+    # jobs on Slurm get the words through a shell, as Snakemake quotes them for it
+    line = format_cli_arg("--config", to_snakemake(options))
+    told = subprocess.run(["sh", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[1:] == to_snakemake(options)
     assert from_snakemake({"execution": {"packs": "3"}, "results": "out"}) == {
         "execution": {"packs": 3},
         "results": "out",

@@ -1,12 +1,13 @@
 """Options from a command line, on their way through Snakemake's own.
 
-Snakemake guesses the types of plain values after `--config` and turns nested ones to text, so ours travel as one
-nested value under a key of its own, each leaf written as JSON.
+Snakemake guesses the types of plain values after `--config`, turns nested ones to text, and doubles backslashes on the
+way to a job. Ours travel as one word of letters and digits under a key of its own: JSON in base 64.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ import yaml
 from isthmus.config.load import merge, parse_override
 
 _OURS = "isthmus"
+_MARK = "json-"
+"""So that no word is taken for a number."""
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
@@ -27,19 +30,21 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
 
 def to_snakemake(overrides: Mapping[str, Any]) -> list[str]:
     """Arguments after `--config` that `from_snakemake` reads back to equal values."""
-    return [f"{_OURS}={json.dumps(_as_text(overrides))}"] if overrides else []
+    if not overrides:
+        return []
+    word = urlsafe_b64encode(json.dumps(overrides).encode()).decode().rstrip("=")
+    return [f"{_OURS}={_MARK}{word}"]
 
 
 def from_snakemake(config: Mapping[str, Any]) -> dict[str, Any]:
     """What `--config` gave, each text read as YAML again; ours wins over what the user gave to Snakemake."""
     given = {key: _as_values(value) for key, value in config.items() if key != _OURS}
-    return merge(given, _as_values(config.get(_OURS, {})))
+    return merge(given, _from_word(str(config.get(_OURS, ""))))
 
 
-def _as_text(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _as_text(item) for key, item in value.items()}
-    return json.dumps(value)
+def _from_word(word: str) -> dict[str, Any]:
+    coded = word.removeprefix(_MARK)
+    return dict(json.loads(urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))) if word else {}
 
 
 def _as_values(value: Any) -> Any:
