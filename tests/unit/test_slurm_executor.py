@@ -112,9 +112,18 @@ def test_the_environment_of_the_login_stays_behind():
         "SLURM_CONF": "/etc/s.conf",
         "ISTHMUS_CACHE": "/c",
         "MINE": "1",
+        "OPENBLAS_CORETYPE": "Haswell",
     }
     kept = clean_environment(login, also=["MINE"])
-    assert {"HOME", "PATH", "LD_LIBRARY_PATH", "SLURM_CONF", "ISTHMUS_CACHE", "MINE"} <= set(kept)
+    assert {
+        "HOME",
+        "PATH",
+        "LD_LIBRARY_PATH",
+        "SLURM_CONF",
+        "ISTHMUS_CACHE",
+        "MINE",
+        "OPENBLAS_CORETYPE",
+    } <= set(kept)
     assert not {"CONDA_PREFIX", "DISPLAY"} & set(kept)
     assert kept["PYTHONPATH"].endswith("workflow")
     assert kept["PYTHONNOUSERSITE"] == "1"

@@ -12,6 +12,8 @@ _KEPT = (
     *("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SLURM_CONF"),
 )
 _OURS = ("ISTHMUS_", "SNAKEMAKE_")
+_NUMERICS = ("OPENBLAS_",)
+"""Which kernels of linear algebra are used: with others, embeddings differ in their last digits."""
 _WORKFLOW = Path(__file__).resolve().parents[2]
 
 
@@ -21,7 +23,11 @@ def clean_environment(environment: Mapping[str, str], *, also: Iterable[str] = (
     Python finds this workflow's package, and nothing that a user has installed for himself.
     """
     names = {*_KEPT, *also}
-    kept = {name: value for name, value in environment.items() if name in names or name.startswith(_OURS)}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name in names or name.startswith((*_OURS, *_NUMERICS))
+    }
     search = [str(_WORKFLOW)] + [
         part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(_WORKFLOW)
     ]
