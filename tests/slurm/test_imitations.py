@@ -135,19 +135,17 @@ def test_a_run_that_would_break_a_limit_of_its_system_is_refused(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """As far as limits are known: one job for all blocks takes too long, more jobs than blocks are too many, or an
-    account is missing."""
+    """As far as limits are known: too many jobs at once, jobs that take too long or too much memory, or no
+    account."""
     machine, asked = site.machine(), site.submission
     account = ["--account", account_of(site)]
-    if machine.max_minutes is not None:
-        words, told = [*account, "--set", "execution.packs=1"], "walltime: "
-    elif machine.max_jobs_submitted is not None:
-        words, told = (
-            [*account, "--set", "execution.packs=5000", "--set", "execution.block_px=1024"],
-            "submit limit: ",
-        )
+    if machine.max_jobs_submitted is not None:
+        many = ["--set", "execution.packs=5000", "--set", "execution.block_px=1024"]
+        words, told = [*account, *many], ("submit limit: ",)
+    elif machine.max_minutes is not None:
+        words, told = [*account, "--set", "execution.packs=1"], ("walltime: ", "memory: ")
     elif asked.account_required.value:
-        words, told = [], "account"
+        words, told = [], ("account",)
     else:
         pytest.skip("no limit of this system is known")
     if cluster.layout != imitate_all(group_of(site.name)):
@@ -155,7 +153,8 @@ def test_a_run_that_would_break_a_limit_of_its_system_is_refused(
     first = cluster.next_job()
     monkeypatch.chdir(slide.folder)
     assert main(["run", str(slide.config), "--profile", site.name, *words]) == 1
-    assert any(told in line for line in capsys.readouterr().err.splitlines())
+    said = capsys.readouterr().err
+    assert any(word in said for word in told), said
     assert cluster.next_job() == first
     assert not (slide.results / "work").exists()
 
