@@ -95,7 +95,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(folder: Path, step: str, call: str) -> None:
-    code = f"from pathlib import Path\nfrom isthmus.analyse.steps import {step}\nf = Path({str(folder)!r})\n{call}\n"
+    module = "describe" if step == "annotate" else "steps"
+    code = f"from pathlib import Path\nfrom isthmus.analyse.{module} import {step}\nf = Path({str(folder)!r})\n{call}\n"
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     process = subprocess.Popen([sys.executable, "-P", "-c", code])
     _, status, used = os.wait4(process.pid, 0)

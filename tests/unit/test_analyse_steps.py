@@ -11,8 +11,9 @@ import pytest
 from analyse_cells import table_of, three_populations
 
 from isthmus.analyse import files
+from isthmus.analyse.describe import annotate
 from isthmus.analyse.files import read_table, write_table
-from isthmus.analyse.steps import analyse, annotate, assess_quality, integrate_cohort
+from isthmus.analyse.steps import analyse, assess_quality, integrate_cohort
 from isthmus.errors import UserError
 
 
@@ -138,7 +139,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 RUN = """
 import sys
 from pathlib import Path
-from isthmus.analyse.steps import analyse, annotate
+from isthmus.analyse.describe import annotate
+from isthmus.analyse.steps import analyse
 source, out = Path(sys.argv[1]), Path(sys.argv[2])
 analyse(source / "joined.h5ad", out / "clusters.h5ad", out / "markers.tsv")
 annotate(out / "clusters.h5ad", source / "reference.csv", out / "cells.h5ad", out / "n.tsv")

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from isthmus.analyse.cluster import cluster_cells
-from isthmus.analyse.steps import annotate, assess_quality
+from isthmus.analyse.describe import annotate
+from isthmus.analyse.steps import assess_quality
 from isthmus.config.load import load_settings, parse_override, path_keys
 from isthmus.config.models import (
     AnnotationOptions,

@@ -104,6 +104,10 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.quality.max_control_fraction": (0.2, ("assess_quality",)),
     "analysis.quality.exclusive_markers": (("A:B",), ("assess_quality",)),
     "analysis.quality.field_um": (100.0, ("assess_quality",)),
+    "analysis.quality.max_mito_fraction": (0.2, ("assess_quality",)),
+    "analysis.quality.mito_pattern": ("^mt:", ("assess_quality",)),
+    "analysis.quality.doublets": ("scrublet", ("assess_quality",)),
+    "analysis.quality.doublet_rate": (0.1, ("assess_quality",)),
     "analysis.quality.min_nuclear_signal": (5.0, ("assess_quality",)),
     "analysis.quality.min_total_intensity": (5.0, ("assess_quality",)),
     "analysis.quality.max_total_intensity": (5.0, ("assess_quality",)),
@@ -357,9 +361,29 @@ def test_a_new_version_of_a_result_is_another_result(monkeypatch, step):
     assert _changed(before, _with_omics()) == _after((step,))
 
 
+def test_a_sample_without_an_image_has_the_steps_of_its_counts():
+    settings = _settings(use_case="single_cell")
+    one = _digests(settings, _sample(inputs={"counts": "c"}))
+    assert set(one) == {
+        "import_counts",
+        "assess_quality",
+        "integrate_cohort",
+        "analyse",
+        "annotate",
+        "report",
+    }
+    other = _digests(settings, _sample(inputs={"counts": "d"}))
+    assert _changed(one, other) == set(one)
+    stricter = _digests(
+        _settings(**{"use_case": "single_cell", "analysis.quality.min_counts": 99}),
+        _sample(inputs={"counts": "c"}),
+    )
+    assert _changed(one, stricter) == set(one) - {"import_counts"}
+
+
 def test_every_step_has_a_digest():
-    assert set(_with_omics()) == set(READS) == set(RESULT_VERSIONS) - set(PER_PLATE)
-    assert set(RESULT_VERSIONS) - set(_digests()) == {*OF_OMICS, *PER_PLATE}
+    assert set(_with_omics()) == set(READS) == set(RESULT_VERSIONS) - {*PER_PLATE, "import_counts"}
+    assert set(RESULT_VERSIONS) - set(_digests()) == {*OF_OMICS, *PER_PLATE, "import_counts"}
 
 
 def _with_omics(digest="d", joint=None, **changes):

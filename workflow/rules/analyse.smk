@@ -1,10 +1,28 @@
 """From the samples' tables to the cohort's."""
 
 
+rule import_counts:
+    output:
+        table="<results>/work/{sample}/counts.h5ad",
+        record="<results>/work/{sample}/import_counts.json",
+    log:
+        "<logs>/{sample}/import_counts.log",
+    conda:
+        "../../envs/omics.yaml"
+    resources:
+        mem_mb=memory_of("import_counts"),
+        runtime=minutes_of("import_counts"),
+    params:
+        results=results_folder,
+        digest=digest_of("import_counts"),
+    script:
+        "../scripts/import_counts.py"
+
+
 rule assess_quality:
     input:
-        table="<results>/work/{sample}/table.h5ad",
-        numbers="<results>/work/{sample}/build_table.json",
+        table=raw_table_of,
+        numbers=numbers_of,
     output:
         table="<results>/{sample}/cells.h5ad",
         summary="<results>/work/{sample}/assess_quality.json",

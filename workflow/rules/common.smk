@@ -100,6 +100,16 @@ def points_of(wildcards):
     return told(lambda w: RUN.points_record(w.sample))(wildcards)
 
 
+def raw_table_of(wildcards):
+    """The table before quality control: of an image's cells, or of counts where there is no image."""
+    return told(lambda w: RUN.raw_table(w.sample))(wildcards)
+
+
+def numbers_of(wildcards):
+    """What building that table has counted."""
+    return told(lambda w: RUN.raw_numbers(w.sample))(wildcards)
+
+
 def memory_of(rule):
     """Memory that the plan foresees for a rule's largest job, more at each further attempt."""
     return lambda wildcards, attempt: RUN.memory_mb(rule, attempt)

@@ -132,7 +132,7 @@ def _concatenate(parts: Sequence[AnnData]) -> AnnData:
             for sample, instance in zip(part.obs["sample"], part.obs["instance_id"], strict=True)
         ]
         part.var = part.var[[name for name in ("role",) if name in part.var]]
-    dimensions = {part.obsm["spatial"].shape[1] for part in parts}
+    dimensions = {part.obsm["spatial"].shape[1] if "spatial" in part.obsm else 0 for part in parts}
     if len(dimensions) > 1:
         raise UserError(
             where="samples",

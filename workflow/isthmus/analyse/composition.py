@@ -105,16 +105,13 @@ def moderated_f(values: Floats, design: Floats, n_tested: int) -> tuple[Floats, 
     explained = ((smaller**2).sum(axis=0) - (residual**2).sum(axis=0)) / n_tested
     prior_free, prior = _prior_of_variances(variance, free)
     if np.isinf(prior_free):
-        moderated, total = np.full_like(variance, prior), np.inf
+        moderated = np.full_like(variance, prior)
     else:
         moderated = (prior_free * prior + free * variance) / (prior_free + free)
-        # No more than all types together have: limma does the same.
-        total = min(prior_free + free, free * len(variance))
+    # No more than all types together have: limma does the same.
+    total = float(min(prior_free + free, free * len(variance)))
     statistic = np.divide(explained, moderated, out=np.zeros_like(explained), where=moderated > 0)
-    if np.isinf(total):
-        p_value = stats.chi2.sf(statistic * n_tested, n_tested)
-    else:
-        p_value = stats.f.sf(statistic, n_tested, total)
+    p_value = stats.f.sf(statistic, n_tested, total)
     return statistic, np.full_like(statistic, total), np.asarray(p_value)
 
 

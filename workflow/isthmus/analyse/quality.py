@@ -6,6 +6,7 @@ compares them); they are computed directly because they are plain sums and impor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ METRIC_OF = {
     "min_area_um2": "area_um2",
     "max_area_um2": "area_um2",
     "max_control_fraction": "control_fraction",
+    "max_mito_fraction": "mito_fraction",
+    "max_doublet_score": "doublet_score",
 }
 
 
@@ -42,6 +45,9 @@ def mark_quality(
     min_area_um2: float | None = None,
     max_area_um2: float | None = None,
     max_control_fraction: float | None = 0.05,
+    max_mito_fraction: float | None = None,
+    mito_pattern: str = "^(MT|Mt|mt)-",
+    max_doublet_score: float | None = None,
 ) -> dict[str, Any]:
     """Mark each cell as passing or not, in place, and describe the metrics before and after.
 
@@ -60,6 +66,11 @@ def mark_quality(
         Bounds a cell must keep, inclusive; None for no bound. A cell without a value (NaN) misses a bound.
     max_control_fraction
         Largest share of controls, 0 to 1, inclusive; None for no bound.
+    max_mito_fraction, mito_pattern
+        Largest share of counts of genes whose name the pattern matches; they are added up in obs `mito_fraction`
+        wherever there is such a gene.
+    max_doublet_score
+        Largest obs `doublet_score`; a cell without a score (NaN) passes no bound, so give none then.
 
     Returns
     -------
@@ -74,9 +85,18 @@ def mark_quality(
         "min_area_um2": min_area_um2,
         "max_area_um2": max_area_um2,
         "max_control_fraction": max_control_fraction,
+        "max_mito_fraction": max_mito_fraction,
+        "max_doublet_score": max_doublet_score,
     }
     _check(thresholds)
     _add_metrics(table)
+    _add_mitochondria(table, mito_pattern)
+    if max_mito_fraction is not None and "mito_fraction" not in table.obs:
+        raise UserError(
+            where="analysis.quality.max_mito_fraction",
+            found=f"no gene matches mito_pattern '{mito_pattern}' (genes: {', '.join(table.var_names[:3])}, ...)",
+            do="correct the pattern, or leave the threshold out",
+        )
     summary = mark_by(table, thresholds, METRIC_OF)
     if "in_tissue" in table.obs:
         _leave_out_glass(table, summary)
@@ -155,6 +175,15 @@ def _add_metrics(table: AnnData) -> None:
     table.obs["low_quality_fraction"] = _share(low_quality, total)
     table.var["n_cells"] = np.asarray(present.sum(axis=0, dtype=np.int64)).ravel()
     table.var["n_counts"] = np.asarray(counts.sum(axis=0, dtype=np.int64)).ravel()
+
+
+def _add_mitochondria(table: AnnData, pattern: str) -> None:
+    matches = re.compile(pattern).search
+    is_mito = np.array([matches(str(name)) is not None for name in table.var_names], dtype=bool)
+    if is_mito.any():
+        counts = sparse.csr_matrix(table.layers["counts"])
+        mito, total = _row_sums(counts[:, np.flatnonzero(is_mito)]), _row_sums(counts)
+        table.obs["mito_fraction"] = _share(mito, total - mito)
 
 
 def _row_sums(matrix: sparse.csr_matrix) -> NDArray[np.int64]:

@@ -93,13 +93,7 @@ def read_cell_reference(path: Path, *, types: Path | None = None, column: str = 
             do=f"set analysis.annotation.type_column or reference_types ({did_you_mean(column, list(obs.columns))})",
         )
     labels = obs[column].astype("string").str.strip().fillna("")
-    known = (labels != "").to_numpy()
-    if (labels == UNASSIGNED).any():
-        raise UserError(
-            where=where,
-            found=f"a type called '{UNASSIGNED}'",
-            do="leave cells without a type empty: that word means that no type fits",
-        )
+    known = ((labels != "") & (labels != UNASSIGNED)).to_numpy()
     sizes = labels[known].value_counts()
     few = sorted(str(name) for name in sizes.index[sizes < MIN_CELLS])
     use = known & ~labels.isin(few).to_numpy(dtype=bool)

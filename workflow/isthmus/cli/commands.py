@@ -25,6 +25,9 @@ def check(given: argparse.Namespace) -> int:
     run = _run_of(given)
     check_run(run)
     for name, sample in run.plan.samples.items():
+        if not sample.has_image:
+            _say(f"{name}: {Path(sample.sheet['counts']).name}, counts without an image")
+            continue
         _, z, y, x = sample.shape
         depth = f"{z} x " if z > 1 else ""
         points = ", transcripts" if sample.has_points else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Strict, field_validator, model_validator
@@ -37,6 +38,19 @@ class QualityOptions(Section):
         ge=10,
         le=10_000,
     )
+    max_mito_fraction: float | None = option(
+        None,
+        "Largest share of a cell's transcripts that are of mitochondrial genes; null for no limit.",
+        ge=0,
+        le=1,
+    )
+    mito_pattern: str = option(
+        "^(MT|Mt|mt)-", "Regular expression; genes whose name matches are mitochondrial.", min_length=1
+    )
+    doublets: Literal["none", "scrublet"] = option(
+        "none", "How barcodes that hold two cells are found; they do not pass. For dissociated cells."
+    )
+    doublet_rate: float = option(0.06, "Share of doublets that the laboratory expects.", gt=0, lt=0.5)
     min_nuclear_signal: float | None = option(
         None,
         "Protein assays with a panel: least mean of the nuclear channels above their background, added up, in the"
@@ -56,6 +70,15 @@ class QualityOptions(Section):
             names = pair.split(":")
             if len(names) != 2 or not all(names) or names[0] == names[1]:
                 raise ValueError(f"'{pair}' is no pair of genes; write them as A:B")
+        return value
+
+    @field_validator("mito_pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"'{value}' is not a regular expression ({error})") from None
         return value
 
     @model_validator(mode="after")

@@ -81,6 +81,9 @@ TAKEN = (
         "cell_type_best",
         "cell_type_ontology_term_id",
         "niche",
+        "barcode",
+        "mito_fraction",
+        "doublet_score",
     ),
 )
 """Columns of the tables of cells; a column of the sheet goes there too and must not be called so."""

@@ -59,6 +59,11 @@ class UseCase:
         """Whether every sample has an image, and so is imported, segmented and quantified."""
         return "image" in self.needs
 
+    @property
+    def may_show_images(self) -> bool:
+        """Whether a sample may have an image at all."""
+        return "image" in (*self.needs, *self.may_have)
+
     def check_inputs(self, has: Collection[str], where: str) -> None:
         """Raise a UserError that names the first input that a sample lacks.
 

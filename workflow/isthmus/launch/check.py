@@ -49,6 +49,8 @@ def _faults_of(check: Callable[[Checked], None], what: Checked) -> Sequence[User
 def _check_inputs(run: Run) -> None:
     faults: list[UserError] = []
     for plan in run.plan.samples.values():
+        if not plan.has_image:
+            continue
         try:
             parts = read_sample(sheet_sample(plan))
             _check_overlap(parts, sheet_sample(plan), plan)

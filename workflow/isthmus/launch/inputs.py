@@ -14,6 +14,7 @@ from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.source import ImagePart, NamedImage, SampleParts
 from isthmus.launch.cell_types import check_cell_types
+from isthmus.launch.counts import describe_counts
 from isthmus.launch.many_images import check_images
 from isthmus.launch.sizes import borders_of, count_transcripts
 from isthmus.plan.identity import digest_of, files_digest
@@ -34,6 +35,9 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
     for row in read_samples(settings.samples):
         sample = _told(settings, row)
         try:
+            if not USE_CASES[settings.use_case].may_show_images:
+                found[sample.sample] = describe_counts(settings, sample)
+                continue
             parts = read_sample(sample)
             own = _own(settings, sample, parts)
             settled = _settled(settings, own)

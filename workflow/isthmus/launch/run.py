@@ -133,6 +133,16 @@ class Run:
         paths = RunPaths(Path(self.results_seen_from(Path.cwd()))).sample(sample)
         return [str(paths.record("import_transcripts"))] if self.plan.sample(sample).has_points else []
 
+    def raw_table(self, sample: str) -> str:
+        """The sample's table before quality control."""
+        paths = RunPaths(Path(self.results_seen_from(Path.cwd()))).sample(sample)
+        return str(paths.raw_table if self.plan.sample(sample).has_image else paths.counted_table)
+
+    def raw_numbers(self, sample: str) -> str:
+        """The record of the job that made that table."""
+        paths = RunPaths(Path(self.results_seen_from(Path.cwd()))).sample(sample)
+        return str(paths.record("build_table" if self.plan.sample(sample).has_image else "import_counts"))
+
     def memory_mb(self, rule: str, attempt: int) -> int:
         """Memory to ask for: more at each attempt, but for packs, whose next attempt uses fewer workers instead."""
         return memory_to_ask(

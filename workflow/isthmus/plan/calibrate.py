@@ -125,6 +125,7 @@ def _megabytes(rule: str, of: SamplePaths) -> float:
         "build_pyramid": levels,
         "build_table": (of.raw_table, of.transcripts),
         "build_outlines": (of.outlines,),
+        "import_counts": (of.counted_table,),
         "assess_quality": (of.table,),
         "join_modalities": (of.modalities,),
         "profile_wells": (of.wells,),

@@ -42,6 +42,7 @@ CPU: dict[str, tuple[str, ...]] = {
     "build_table": ("job", "kcells", "channel_kcells", "mrows"),
     "build_outlines": ("job", "kcells"),
     "certify_seams": ("job", "windows_flat", "windows_deep", "kcells"),
+    "import_counts": ("job", "kcells"),
     "assess_quality": ("job", "kcells", "mrows"),
     "join_modalities": ("job", "kcells", "measured_kcells", "mrows"),
     "profile_wells": ("job", "measured_kcells"),
@@ -68,6 +69,7 @@ FIXED_MB: dict[str, tuple[str, ...]] = {
     "join_omics": ("job", "kcells", "omics_mvalues"),
     "analyse_omics": ("job", "omics_mvalues"),
     "profile_wells": ("job", "measured_kcells"),
+    "import_counts": ("job", "kcells"),
     **dict.fromkeys(
         ("assess_quality", "integrate_cohort", "analyse", "annotate", "report"), ("job", "kcells", "mrows")
     ),
@@ -91,6 +93,7 @@ STORAGE_MB: dict[str, tuple[str, ...]] = {
     "build_pyramid": ("mpix", "channel_mpix"),
     "build_table": ("kcells", "measured_kcells", "mrows"),
     "build_outlines": ("kcells",),
+    "import_counts": ("kcells",),
     "assess_quality": ("kcells", "measured_kcells", "mrows"),
     "join_modalities": ("kcells", "measured_kcells", "mrows"),
     "profile_wells": ("job",),

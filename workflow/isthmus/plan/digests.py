@@ -25,6 +25,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "build_table": 5,
     "build_outlines": 1,
     "certify_seams": 2,
+    "import_counts": 1,
     "assess_quality": 2,
     "join_modalities": 1,
     "profile_wells": 1,
@@ -62,6 +63,8 @@ def sample_digests(
         The columns of the sample sheet that describe the sample in the tables.
     """
     made: dict[str, str] = {}
+    if "image" not in inputs:
+        return _counts_digests(settings, inputs["counts"], sheet)
     segmentation = settings["segmentation"]
     method = segmentation["method"]
     options = dict(segmentation.get(method) or {})
@@ -113,12 +116,19 @@ def sample_digests(
     counted = [inputs["counts"]] if "counts" in inputs else []
     table = add("build_table", quantify, controls, place, dict(sheet), *holds, *counted)
     assessed = add("assess_quality", table, settings["analysis"]["quality"])
-    if "image" in inputs:  # else there is nothing beside the counts
-        add("join_modalities", assessed)
+    add("join_modalities", assessed)
     if geometry.get("layout") == "plate":
         read = {k: v for k, v in settings["analysis"]["profiles"].items() if k not in ("plate_map", "omics")}
         add("profile_wells", assessed, read, inputs.get("plate_map"), inputs.get("omics"))
     return made
+
+
+def _counts_digests(settings: Mapping[str, Any], counts: str, sheet: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the steps of a sample that has no image."""
+    counted = digest_of(["import_counts", RESULT_VERSIONS["import_counts"], counts, dict(sheet)])
+    quality = [counted, settings["analysis"]["quality"]]
+    assessed = digest_of(["assess_quality", RESULT_VERSIONS["assess_quality"], *quality])
+    return {"import_counts": counted, "assess_quality": assessed}
 
 
 def _cells_read(cells: Mapping[str, Any]) -> dict[str, Any]:

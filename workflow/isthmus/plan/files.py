@@ -23,6 +23,7 @@ _LEFT = {
     "build_table": 3,
     "build_outlines": 2,
     "certify_seams": 1,
+    "import_counts": 2,
     "assess_quality": 2,
     "join_modalities": 1,
     "profile_wells": 1,

@@ -159,6 +159,7 @@ def _plan_sample(
         halo_px=sample.borders.halo_px,
         bin_px=sample.borders.bin_px,
         growth_px=sample.borders.growth_px,
+        has_image="image" in sample.inputs,
         has_points="transcripts" in sample.inputs,
         n_transcripts=sample.n_transcripts,
         n_instances=n_instances or expected_instances(settings, window, spacing_um, sample.n_images),
@@ -189,7 +190,7 @@ def _region_um(settings: Mapping[str, Any], sample: SampleInput) -> list[float] 
 
 def _same(step: str, digests: Mapping[str, str], previous: SamplePlan | None) -> bool:
     """Whether there was a plan in which this step was to make the same."""
-    return previous is not None and previous.digests[step] == digests[step]
+    return previous is not None and step in digests and previous.digests.get(step) == digests[step]
 
 
 def _digests(

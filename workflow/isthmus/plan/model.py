@@ -49,7 +49,7 @@ class SamplePlan(BaseModel):
     shape is that of the input image (c, z, y, x); window_start and window_stop (z, y, x) are the part in use, which
     is all that comes after the import: its blocks are `grid`. affine belongs to the input image. A sample of many
     images lists them: its blocks are those of `stack`, pairs (image, block) in this order; shape, grid and affine are
-    then those of the largest.
+    then those of the largest. A sample without an image has a table of counts: shape and grid then mean nothing.
 
     halo_px, bin_px and growth_px (z, y, x) are the borders that a block of pass 1
     and of pass 2 reads, and the pixels of a bin of the method. n_transcripts is the number of rows where the files tell
@@ -79,6 +79,7 @@ class SamplePlan(BaseModel):
     halo_px: Triple = (0, 0, 0)
     bin_px: Triple = (1, 1, 1)
     growth_px: Triple = (0, 0, 0)
+    has_image: bool = True
     has_points: bool
     n_transcripts: int | None = None
     n_instances: int = 0

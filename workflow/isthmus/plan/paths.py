@@ -176,6 +176,11 @@ class SamplePaths:
         return self.work / "table.h5ad"
 
     @property
+    def counted_table(self) -> Path:
+        """Cells of a sample without an image, before quality control."""
+        return self.work / "counts.h5ad"
+
+    @property
     def histograms(self) -> Path:
         """Level-0 histogram of each channel."""
         return self.work / "histograms.npz"

@@ -50,7 +50,7 @@ def predict(
     rules: Collection[str] = (*PER_SAMPLE, *PER_RUN),
     omics_values: int = 0,
 ) -> dict[str, Prediction]:
-    """Needs of every rule of the run.
+    """Needs of every rule that has a job in the run.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def predict(
             for name, sample in samples.items()
             if rule in sample.digests
         ]
-        if of or rule not in PER_PLATE:
+        if of or (not samples and rule not in PER_PLATE):
             made[rule] = _together(rule, of, machine)
     for rule in PER_RUN:
         if rule in rules:

@@ -13,6 +13,7 @@ PER_SAMPLE = (
     "build_table",
     "build_outlines",
     "certify_seams",
+    "import_counts",
     "assess_quality",
     "join_modalities",
 )

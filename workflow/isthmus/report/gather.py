@@ -26,7 +26,7 @@ class Cells:
     """A table of cells without its matrices.
 
     spatial_um
-        Cells x (x, y[, z]), float64, micrometres.
+        Cells x (x, y[, z]), float64, micrometres; NaN for dissociated cells.
     umap
         Cells x 2; None where there is no map or where it is undefined (too few cells to cluster).
     """
@@ -213,7 +213,9 @@ def _read_cells(path: Path) -> Cells | None:
             umap = None
         return Cells(
             obs=obs,
-            spatial_um=np.asarray(read_elem(file["obsm/spatial"]), np.float64),
+            spatial_um=np.asarray(read_elem(file["obsm/spatial"]), np.float64)
+            if "obsm/spatial" in file
+            else np.full((len(obs), 2), np.nan),
             umap=umap,
             n_genes=len(read_elem(file["var"])),
         )

@@ -62,7 +62,9 @@ def methods_text(run: RunResults) -> list[str]:
     """Sentences, one paragraph."""
     settings = run.plan.settings
     sentences = [_images(run), _segmentation(run), _cells(settings), *_own_methods(run)]
-    if any(sample.plan.has_points for sample in run.samples):
+    if not any(sample.plan.has_image for sample in run.samples):
+        sentences = [_tables(run), _quality(settings["analysis"]["quality"])]
+    elif any(sample.plan.has_points for sample in run.samples):
         sentences += [_counts(settings), _quality(settings["analysis"]["quality"])]
     elif run.proteins:
         sentences.append(methods_proteins.intensities(settings))
@@ -102,6 +104,14 @@ def references(run: RunResults) -> list[Reference]:
     if run.omics is not None and any(of["factors"] for of in run.omics.units.values()):
         names.append("mofa")
     return [ISTHMUS, *(_TOOLS[name] for name in names)]
+
+
+def _tables(run: RunResults) -> str:
+    n = len(run.samples)
+    what = "One table of counts" if n == 1 else f"Tables of counts of {n} samples"
+    return (
+        f"{what} of dissociated cells {'was' if n == 1 else 'were'} analysed with Isthmus {run.plan.isthmus}."
+    )
 
 
 def _images(run: RunResults) -> str:
@@ -199,6 +209,10 @@ def _quality(options: Mapping[str, Any]) -> str:
             bounds.append(
                 f"at most {high:g}{unit} {what}" if not unit else f"an area of at most {high:g}{unit}"
             )
+    if options.get("max_mito_fraction") is not None:
+        bounds.append(f"at most {100 * options['max_mito_fraction']:g} % mitochondrial transcripts")
+    if options.get("doublets") == "scrublet":
+        bounds.append("a Scrublet score that is not that of a doublet (doi:10.1016/j.cels.2018.11.005)")
     if options.get("max_control_fraction") is not None:
         bounds.append(f"at most {100 * options['max_control_fraction']:g} % negative controls")
     return (

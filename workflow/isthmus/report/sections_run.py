@@ -123,8 +123,13 @@ def _tiles(run: RunResults) -> list[Tile]:
         )
     if run.cohort is not None and len(run.cohort.obs):
         tiles += _medians(run)
-    n, area = len(run.samples), sum(_area_mm2(sample) for sample in run.samples)
-    tiles.append(Tile(count(n), "sample" if n == 1 else "samples", f"{number(area)} mm² imaged"))
+    n, imaged = len(run.samples), [sample for sample in run.samples if sample.plan.has_image]
+    told = (
+        f"{number(sum(_area_mm2(sample) for sample in imaged))} mm² imaged"
+        if imaged
+        else "of dissociated cells"
+    )
+    tiles.append(Tile(count(n), "sample" if n == 1 else "samples", told))
     used = resources_section(run)
     if used.rules:
         tiles.append(Tile(duration(used.cpu_s), "of CPU time", f"largest job {megabytes(used.max_rss_mb)}"))
@@ -135,7 +140,7 @@ def _medians(run: RunResults) -> list[Tile]:
     assert run.cohort is not None
     obs = run.cohort.obs
     tiles = []
-    if any(sample.plan.has_points for sample in run.samples):
+    if any(sample.plan.has_points or not sample.plan.has_image for sample in run.samples):
         for column, label in (("n_counts", "transcripts per cell"), ("n_genes", "genes per cell")):
             if column in obs:
                 low, middle, high = np.quantile(obs[column], (0.25, 0.5, 0.75))
@@ -163,7 +168,7 @@ def _sample_row(sample: SampleResults) -> SampleRow:
     after: dict[str, Any] = {}
     if quality and quality["passed"]:
         after = {name: metric["after"]["median"] for name, metric in quality["metrics"].items()}
-    has_points = sample.plan.has_points
+    has_points = sample.plan.has_points or not sample.plan.has_image
     return SampleRow(
         name=sample.name,
         n_cells=quality["cells"] if quality else None,

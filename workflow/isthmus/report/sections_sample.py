@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from isthmus.config.accessions import ARCHIVES, link, split_accessions
 from isthmus.config.use_cases import USE_CASES
+from isthmus.plan.model import SamplePlan
 from isthmus.report.charts import Segment, Threshold
 from isthmus.report.colours import COMPARTMENT_COLOURS
 from isthmus.report.depth import DepthPictures, draw_depth
@@ -42,6 +43,8 @@ METRICS = {
     "nuclear_signal": ("nuclear signal above the background", ""),
     "total_intensity": ("sum of marker intensities", ""),
     "control_fraction": ("share of negative controls", ""),
+    "mito_fraction": ("share of mitochondrial transcripts", ""),
+    "doublet_score": ("doublet score", ""),
     "low_quality_fraction": ("share of low-quality transcripts", ""),
 }
 THRESHOLDS = {
@@ -54,6 +57,8 @@ THRESHOLDS = {
     "min_total_intensity": ("total_intensity", "at least"),
     "max_total_intensity": ("total_intensity", "at most"),
     "max_control_fraction": ("control_fraction", "at most"),
+    "max_mito_fraction": ("mito_fraction", "at most"),
+    "max_doublet_score": ("doublet_score", "at most"),
 }
 
 
@@ -177,6 +182,8 @@ def _nuclei_channel(run: RunResults, sample: SampleResults) -> int:
 
 def _facts(sample: SampleResults) -> list[tuple[str, str]]:
     plan = sample.plan
+    if not plan.has_image:
+        return [("Counts", _file(plan.sheet["counts"])), *_sheet_facts(plan)]
     channels, z, y, x = plan.shape
     step_y, step_x = plan.spacing_um[1:]
     size = f"{step_x:g} µm" if step_x == step_y else f"{step_x:g} {TIMES} {step_y:g} µm"
@@ -198,6 +205,12 @@ def _facts(sample: SampleResults) -> list[tuple[str, str]]:
         points = sample.points
         facts.append(("Transcripts", f"{_file(plan.sheet['transcripts'])}: {_points(points)}"))
         facts.append(("Features", f"{count(len(points['genes']))} (genes and controls)"))
+    return [*facts, *_sheet_facts(plan)]
+
+
+def _sheet_facts(plan: SamplePlan) -> list[tuple[str, str]]:
+    """What the sample sheet says of the sample."""
+    facts: list[tuple[str, str]] = []
     for column in ("batch", "condition", *ARCHIVES):
         if plan.sheet.get(column):
             facts.append((column.replace("_", " ").capitalize(), _linked(column, str(plan.sheet[column]))))

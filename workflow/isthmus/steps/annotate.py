@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus.analyse.steps import annotate as annotate_cohort
+from isthmus.analyse.describe import annotate as annotate_cohort
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import settings_of
 

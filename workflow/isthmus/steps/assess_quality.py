@@ -10,14 +10,16 @@ from isthmus.steps.sheet import rows_are_spots, settings_of
 def assess_quality(job: Job) -> None:
     """Write the sample's table with `qc_pass`, and a summary of what was marked; of spots as well, where it has any."""
     paths = job.sample_paths
-    options = settings_of(job.plan).analysis.quality
-    numbers = read_json(paths.record("build_table"))
+    analysis = settings_of(job.plan).analysis
+    has_image = job.sample.has_image
+    numbers = read_json(paths.record("build_table" if has_image else "import_counts"))
     assess(
-        paths.raw_table,
+        paths.raw_table if has_image else paths.counted_table,
         paths.table,
         paths.record("assess_quality"),
         transcripts=numbers.get("transcripts"),
-        **options.model_dump(),
+        seed=analysis.seed,
+        **analysis.quality.model_dump(),
     )
     if rows_are_spots(job.plan):
         summary = paths.work / "assess_spots.json"

@@ -111,6 +111,9 @@ class Verification:
 
     def _sample(self, plan: RunPlan, sample: str) -> Iterator[UserError]:
         of = self._paths.sample(sample)
+        if not plan.sample(sample).has_image:
+            yield from self._counted(plan, sample)
+            return
         stores = StoreCheck(plan.sample(sample), self._paths, sample, self._place, self._bad)
         yield from stores.faults()
         self.seen.n_decoded += stores.seen.n_decoded
@@ -141,6 +144,22 @@ class Verification:
             yield from check.against_transcripts(of.transcripts, self._seen_from_here(of.transcripts), min_qv)
         if sample not in plan.compared():
             self._note_passing(table)
+
+    def _counted(self, plan: RunPlan, sample: str) -> Iterator[UserError]:
+        """A sample without an image is its table."""
+        of = self._paths.sample(sample)
+        try:
+            table = self._table(of)
+        except NotATable as error:
+            yield self._fault(of.table, f"it is no table of cells that can be read ({error})")
+            table = None
+        if table is None:
+            self._passing = None
+            return
+        self.seen.n_cells += len(table.obs)
+        check = TableCheck(plan.sample(sample), of, sample, table, self._seen_from_here(of.table))
+        yield from check.of_rows()
+        self._note_passing(table)
 
     def _knows(self, of: SamplePaths) -> bool:
         prefix = f"{of.image.relative_to(self._paths.root).as_posix()}/"
