@@ -23,4 +23,4 @@ def assess_quality(job: Job) -> None:
     )
     if rows_are_spots(job.plan):
         summary = paths.work / "assess_spots.json"
-        assess(paths.raw_spots, paths.spots, summary, **options.model_dump())
+        assess(paths.raw_spots, paths.spots, summary, seed=analysis.seed, **analysis.quality.model_dump())

@@ -25,7 +25,7 @@ class NotATable(Exception):
 class CellTable:
     """Columns of every cell; counts of cells and of genes added up from the matrix `layers/counts`, if there is one.
 
-    spatial is (cells, 2 or 3), x, y(, z) in micrometres.
+    spatial is (cells, 2 or 3), x, y(, z) in micrometres; (cells, 0) for dissociated cells, which lie nowhere.
     """
 
     obs: pd.DataFrame
@@ -40,7 +40,7 @@ class CellTable:
         return self.obs["instance_id"].to_numpy(dtype=np.int64)
 
 
-def read_cell_table(path: Path) -> CellTable:
+def read_cell_table(path: Path, *, has_places: bool = True) -> CellTable:
     """Read a table.
 
     Raises
@@ -52,7 +52,9 @@ def read_cell_table(path: Path) -> CellTable:
         with h5py.File(path) as file:
             obs, genes = _frame(file["obs"]), _frame(file["var"]).index.tolist()
             obs["instance_id"].to_numpy(dtype=np.int64)
-            spatial = np.asarray(file["obsm/spatial"], dtype=np.float64)
+            spatial = np.zeros((len(obs), 0))
+            if has_places:
+                spatial = np.asarray(file["obsm/spatial"], dtype=np.float64)
             of_cells, of_genes = _totals(file, len(obs), len(genes))
     except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise NotATable(" ".join(str(error).split())) from error

@@ -149,7 +149,7 @@ class Verification:
         """A sample without an image is its table."""
         of = self._paths.sample(sample)
         try:
-            table = self._table(of)
+            table = self._table(of, has_places=False)
         except NotATable as error:
             yield self._fault(of.table, f"it is no table of cells that can be read ({error})")
             table = None
@@ -165,9 +165,9 @@ class Verification:
         prefix = f"{of.image.relative_to(self._paths.root).as_posix()}/"
         return any(path.startswith(prefix) for path in self._noted)
 
-    def _table(self, of: SamplePaths) -> CellTable | None:
+    def _table(self, of: SamplePaths, *, has_places: bool = True) -> CellTable | None:
         """The sample's table; None where it is missing or damaged, which was told."""
-        return read_cell_table(of.table) if self._is_sound(of.table) else None
+        return read_cell_table(of.table, has_places=has_places) if self._is_sound(of.table) else None
 
     def _is_sound(self, file: Path) -> bool:
         return file.relative_to(self._paths.root).as_posix() not in self._bad and file.exists()
