@@ -6,7 +6,9 @@ rule report:
         table="<results>/cohort/cells.h5ad",
         omics=OMICS_RESULTS,
         markers="<results>/work/cohort/markers.tsv",
-        images=where_planned("build_pyramid", "<results>/{sample}/image.ome.zarr/zarr.json"),
+        images=where_planned(
+            "build_pyramid", "<results>/{sample}/image.ome.zarr/zarr.json"
+        ),
         modalities=where_planned("join_modalities", "<results>/{sample}/cells.h5mu"),
         wells=where_planned("profile_wells", "<results>/{sample}/wells.h5ad"),
         outlines=where_planned("build_outlines", "<results>/{sample}/cells.parquet"),
