@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from isthmus.launch.warm import main
 import isthmus.quantify.warm
 import isthmus.segment.warm
 
@@ -61,3 +62,7 @@ def test_blocks_compile_nothing_of_their_own(tmp_path, shape, dtype):
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+
+
+def test_set_up_calls_what_the_analysis_needs():
+    main()

@@ -18,7 +18,7 @@ def main() -> None:
     random = np.random.default_rng(0)
     counts = csr_matrix(random.poisson(3.0, (200, 40)).astype(np.int32))
     names = pd.Index([f"cell-{i}" for i in range(200)])
-    table = AnnData(X=counts, obs=pd.DataFrame(index=names))
+    table = AnnData(X=counts, obs=pd.DataFrame({"sample": "a"}, index=names))
     table.layers["counts"] = counts.copy()
     cluster_cells(table)
 
