@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.launch.warm import main
+
 BLOCKS = """
 import sys
 from pathlib import Path
