@@ -93,7 +93,7 @@ def _plan(name, shape, channels, *, transcripts, tested, sheet):
         packs=1,
         has_points=transcripts,
         n_vendor_cells=None,
-        digests={},
+        digests={"import_image": "1"},
     )
 
 

@@ -30,10 +30,12 @@ def test_options_that_are_not_used_are_told(options, starts):
 def _methods(**options):
     settings = Settings.model_validate({"samples": "s.tsv", **options}).model_dump(mode="json")
     sample = SimpleNamespace(
-        plan=SimpleNamespace(spacing_um=(1.0, 0.5, 0.5), channels=("DAPI", "CD45"), has_points=False)
+        plan=SimpleNamespace(
+            spacing_um=(1.0, 0.5, 0.5), channels=("DAPI", "CD45"), has_points=False, has_image=True, own={}
+        )
     )
     plan = SimpleNamespace(settings=settings, isthmus="0.1.0")
-    tables = dict.fromkeys(("cohort", "neighbourhood", "composition", "proteins"))
+    tables = dict.fromkeys(("cohort", "neighbourhood", "composition", "proteins", "omics"))
     run = SimpleNamespace(plan=plan, samples=(sample,), notes={}, **tables)
     return " ".join(methods_text(run))
 

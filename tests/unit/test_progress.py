@@ -20,7 +20,7 @@ from isthmus.plan.model import RunPlan, write_plan
 from isthmus.plan.paths import RunPaths
 from isthmus.plan.rules import OF_OMICS, PER_RUN, PER_SAMPLE
 
-ALWAYS = [rule for rule in (*PER_SAMPLE, *PER_RUN) if rule not in OF_OMICS]
+ALWAYS = [rule for rule in (*PER_SAMPLE, *PER_RUN) if rule not in (*OF_OMICS, "import_counts")]
 
 
 def plan_without(rule: str) -> RunPlan:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,8 @@ def _last_ends(paths: RunPaths) -> Iterator[Mapping[str, Any]]:
 
 def _true_size(plan: RunPlan, name: str, paths: RunPaths) -> Size:
     """The sample's sizes, with the instances that were found."""
+    if not plan.sample(name).has_image:
+        return Size.of(plan.sample(name), plan.settings)
     found = json.loads(paths.sample(name).record("stitch_labels").read_text())["n_instances"]
     return Size.of(plan.sample(name), plan.settings, n_instances=int(found))
 
@@ -134,10 +136,12 @@ def _megabytes(rule: str, of: SamplePaths) -> float:
 
 
 def _megabytes_of_run(rule: str, paths: RunPaths) -> float:
-    places = {
+    places: dict[str, Iterable[Path]] = {
         "integrate_cohort": (paths.cohort / "joined.h5ad",),
         "analyse": (paths.cohort / "analysed.h5ad",),
         "annotate": (paths.cohort_table, paths.pseudobulk, paths.composition),
+        "join_omics": paths.cohort.glob("*.h5mu"),
+        "analyse_omics": paths.cohort_table.parent.glob("*.h5mu"),
         "report": (paths.report, paths.resources),
     }
     return sum(_size(place) for place in places[rule]) / _MB
