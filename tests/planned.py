@@ -23,7 +23,7 @@ LUMI = Machine(
     max_jobs_running=100,
     max_files=2_000_000,
     max_storage_gb=50_000,
-    job_start_s=10.0,
+    job_start_s=5.0,
     light_max_minutes=4320,
 )
 """The standard partition, as the LUMI guide has it."""

@@ -14,8 +14,8 @@ from isthmus.sites.model import Site
 
 SITE = "isthmus_site"
 """The default resource by which a profile names its site."""
-_START_ON_SLURM_S = 10.0
-"""Two starts of Snakemake in a job on Slurm: 9 CPU seconds."""
+_START_ON_SLURM_S = 5.0
+"""One start of Snakemake in a job on Slurm: 4.0 CPU seconds (docs/cluster.md), and what it waits for the disk."""
 
 
 def machine_of_site(name: str) -> Machine:
