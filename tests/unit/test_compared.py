@@ -33,6 +33,12 @@ def test_a_second_method_on_one_image_is_compared_with_the_first():
     assert plan_of(b=VENDOR, a=OURS).compared() == {"a": "b"}
 
 
+def test_two_label_images_of_one_image_are_compared():
+    model = replace(VENDOR, inputs={**VENDOR.inputs, "labels": "of a model"})
+    assert plan_of(a=VENDOR, b=model).compared() == {"b": "a"}
+    assert plan_of(a=VENDOR, b=VENDOR).compared() == {}
+
+
 def test_samples_of_one_method_or_of_other_images_are_not():
     other = replace(VENDOR, inputs={**VENDOR.inputs, "image": "another"})
     assert plan_of(a=OURS, b=OURS).compared() == {}

@@ -251,6 +251,12 @@ def test_options_of_a_method_not_chosen_change_nothing():
             assert _changed(_digests(labels), _digests(other)) == set(), path
 
 
+def test_the_seed_matters_for_quality_once_doublets_are_simulated():
+    doublets = {"analysis.quality.doublets": "scrublet"}
+    first, other = (_digests(_settings(**doublets, **{"analysis.seed": seed})) for seed in (0, 1))
+    assert "assess_quality" in _changed(first, other)
+
+
 @pytest.mark.parametrize("name", ["channel", "nucleus_diameter_um", "sensitivity", "edge", "min_area_um2"])
 def test_options_of_blobs_change_its_segmentation(name):
     chosen = {"segmentation.method": "blobs", "segmentation.blobs.min_area_um2": 5.0}

@@ -186,6 +186,7 @@ def test_keys_find_their_units():
     wells = ["p1-A1", "p1-B12", "p2-A1"]
     assert match_keys(["p1-A01", "p1-b12", "p2-A1"], wells, "well", ["p1", "p2"]) == wells
     assert match_keys(["A01", "b/12", "H9"], ["p1-A1", "p1-B12"], "well", ["p1"]) == ["p1-A1", "p1-B12", "H9"]
+    assert match_keys(["p1-A1", "a/01"], ["p1-A01"], "well", ["p1"]) == ["p1-A01", "p1-A01"]
     assert match_keys(["7", "s-8"], ["s-7", "s-8"], "cell", ["s"]) == ["s-7", "s-8"]
     assert match_keys(["7"], ["s-7", "t-7"], "cell", ["s", "t"]) == ["7"]
     assert [well_name(name) for name in ("a1", "A01", "B/02", "AA_7", "left")] == [

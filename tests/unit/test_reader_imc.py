@@ -10,6 +10,7 @@ import tifffile
 from imc_files import write_mcd, write_text
 from shared_data import shared
 
+from isthmus.cli.main import main
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError
 from isthmus.readers.registry import read_sample
@@ -174,3 +175,11 @@ def test_the_panel_of_steinbock_names_real_channels():
     (path,) = (folder / "raw").glob("*ROI_003_3.txt")
     part = read_sample(sample(path, panel=folder / "steinbock" / "panel.csv")).image
     assert part.header.channels == ("Ag107", "Cytokeratin 5", "Laminin", "YBX1", "H3K27Ac")
+
+
+def test_a_range_is_no_second_scale(text, tmp_path, capsys):
+    (tmp_path / "samples.tsv").write_text(f"sample\timage\treader\na\t{text}\timc\n")
+    (tmp_path / "c.yaml").write_text("use_case: spatial_proteomics\nsamples: samples.tsv\n")
+    assert main(["check", str(tmp_path / "c.yaml"), "--set", "image.intensity_range=[0,50]"]) == 1
+    told = capsys.readouterr().err
+    assert "image.intensity_range: sample 'a' is stored in steps of 1/100 already" in told

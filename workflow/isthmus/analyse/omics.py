@@ -30,13 +30,21 @@ def well_name(name: str) -> str:
     return f"{found[1].upper()}{found[2]}" if found else name.strip()
 
 
+def _plain_well(unit: str) -> str:
+    """`<sample>-<well>` with one spelling of the well."""
+    sample, dash, well = unit.rpartition("-")
+    return f"{sample}{dash}{well_name(well)}"
+
+
 def match_keys(keys: Sequence[str], units: Sequence[str], key: str, samples: Sequence[str]) -> list[str]:
     """The unit of each key; a key that no unit has stays as it is.
 
     Units of samples are their names, those of wells `<sample>-<well>`, of spots and cells the row names of the cohort's
     table, `<sample>-<name>`. In a run of one sample the name alone will do.
     """
-    known = set(units)
+    known = {unit: unit for unit in units}
+    if key == "well":
+        known = {_plain_well(unit): unit for unit in units} | known
     found = []
     for name in keys:
         tried = [name]
@@ -45,7 +53,7 @@ def match_keys(keys: Sequence[str], units: Sequence[str], key: str, samples: Seq
             tried += [f"{sample}-{well_name(well)}"] if sample else []
         if key != "sample" and len(samples) == 1:
             tried += [f"{samples[0]}-{name}", f"{samples[0]}-{well_name(name)}"]
-        found.append(next((other for other in tried if other in known), name))
+        found.append(next((known[other] for other in tried if other in known), name))
     return found
 
 

@@ -85,6 +85,9 @@ TAKEN = (
         "mito_fraction",
         "doublet_score",
     ),
+    *("well", "row", "column", "field", "field_z", "total_intensity", "nuclear_signal"),
+    *("in_tissue", "array_row", "array_col", "n_nuclei", "tissue_fraction", "nuclei_fraction"),
+    *("hematoxylin", "eosin", "density"),
 )
 """Columns of the tables of cells; a column of the sheet goes there too and must not be called so."""
 

@@ -155,6 +155,12 @@ def _image_digest(image: ImagePart) -> str:
 def _check_values(settings: Settings, image: ImagePart, sample: Sample) -> None:
     """Fractions have no levels to count; which values matter, only the user knows."""
     dtype = np.dtype(image.header.dtype)
+    if image.header.steps_per_unit != 1.0 and settings.image.intensity_range is not None:
+        raise UserError(
+            where="image.intensity_range",
+            found=f"sample '{sample.sample}' is stored in steps of 1/{image.header.steps_per_unit:g} already",
+            do="leave intensity_range out; image.steps_per_unit sets the steps",
+        )
     if dtype.kind == "f" and settings.image.intensity_range is None:
         raise UserError(
             where=f"{sample.where}, image '{sample.image}'",

@@ -115,7 +115,7 @@ def sample_digests(
     holds = (USE_CASES[settings["use_case"]].x, compartment, inputs.get("panel"))
     counted = [inputs["counts"]] if "counts" in inputs else []
     table = add("build_table", quantify, controls, place, dict(sheet), *holds, *counted)
-    assessed = add("assess_quality", table, settings["analysis"]["quality"])
+    assessed = add("assess_quality", table, *_quality_read(settings["analysis"]))
     add("join_modalities", assessed)
     if geometry.get("layout") == "plate":
         read = {k: v for k, v in settings["analysis"]["profiles"].items() if k not in ("plate_map", "omics")}
@@ -126,9 +126,15 @@ def sample_digests(
 def _counts_digests(settings: Mapping[str, Any], counts: str, sheet: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the steps of a sample that has no image."""
     counted = digest_of(["import_counts", RESULT_VERSIONS["import_counts"], counts, dict(sheet)])
-    quality = [counted, settings["analysis"]["quality"]]
+    quality = [counted, *_quality_read(settings["analysis"])]
     assessed = digest_of(["assess_quality", RESULT_VERSIONS["assess_quality"], *quality])
     return {"import_counts": counted, "assess_quality": assessed}
+
+
+def _quality_read(analysis: Mapping[str, Any]) -> list[Any]:
+    """The options that quality control reads: the seed only where doublets are made at random."""
+    quality = analysis["quality"]
+    return [quality, analysis["seed"]] if quality["doublets"] != "none" else [quality]
 
 
 def _cells_read(cells: Mapping[str, Any]) -> dict[str, Any]:

@@ -217,7 +217,7 @@ class RunPlan(BaseModel):
         return self.samples[name]
 
     def compared(self) -> dict[str, str]:
-        """Samples that are there to be compared, and with which: the first that has the same image and another method.
+        """Samples that are there to be compared, and with which: the first of the same image, segmented otherwise.
 
         They have results of their own; the cohort has each image once.
         """
@@ -228,7 +228,8 @@ class RunPlan(BaseModel):
                 continue
             pixels = (sample.digests["import_image"], sample.digests.get("import_transcripts", ""))
             other = first.setdefault(pixels, name)
-            if sample.own.get("segmentation") != self.samples[other].own.get("segmentation"):
+            # the digest knows the label image too, the method alone does not
+            if sample.digests.get("segment_pack") != self.samples[other].digests.get("segment_pack"):
                 made[name] = other
         return made
 
