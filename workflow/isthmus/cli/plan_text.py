@@ -10,6 +10,7 @@ from isthmus.errors import n_of
 from isthmus.plan.limits import check_limits, unknown_limits
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import RunPlan, SamplePlan
+from isthmus.plan.queues import is_with_packs
 from isthmus.plan.rules import POOLED
 
 _MOST_SAMPLES = 12
@@ -75,7 +76,7 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
 
 def _idle_line(plan: RunPlan) -> Iterator[str]:
     """Whole nodes are billed however short a job is."""
-    pooled = [plan.rules[rule] for rule in POOLED]
+    pooled = [plan.rules[rule] for rule in POOLED if is_with_packs(plan.machine, rule)]
     billed, worked = sum(rule.core_hours for rule in pooled), sum(rule.cpu_hours for rule in pooled)
     if plan.machine.billed_cores is not None and worked < _LEAST_USED * billed:
         share = f"{worked / billed:.0%}"

@@ -15,11 +15,12 @@ from isthmus.launch.head import Head
 from isthmus.launch.inputs import gates_digest, gather_inputs, reference_digest
 from isthmus.launch.omics import omics_inputs
 from isthmus.launch.sizes import this_machine
-from isthmus.plan.limits import longest_minutes, memory_to_ask, minutes_to_ask
+from isthmus.plan.limits import memory_to_ask, minutes_to_ask
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import make_plan
 from isthmus.plan.model import RunPlan, read_plan, write_plan
 from isthmus.plan.paths import RunPaths, pack_names
+from isthmus.plan.queues import longest_minutes
 from isthmus.plan.rules import IN_PACKS
 
 
@@ -95,7 +96,7 @@ class Run:
             under_head = previous is not None and Head(self.paths.work).is_above()
             machine = previous.machine if previous and under_head else this_machine(self._cores)
         workers = self.settings.execution.workers
-        return machine if workers is None else replace(machine, cores=workers)
+        return machine if workers is None else replace(machine, cores=workers, light_cores=None)
 
     def _previous(self) -> RunPlan | None:
         """The plan of an earlier run in this folder; a damaged one counts as none."""

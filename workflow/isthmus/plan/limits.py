@@ -8,6 +8,7 @@ from math import ceil
 
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import Prediction, RunPlan
+from isthmus.plan.queues import longest_minutes, memory_of
 from isthmus.plan.rules import IN_PACKS, PER_RUN, POOLED
 
 _ROOM_IN_TIME = 4
@@ -43,12 +44,6 @@ class Broken:
         return f"{self.limit}: {self.found}; {self.do}"
 
 
-def longest_minutes(machine: Machine, rule: str) -> int | None:
-    """The longest wall time of a rule's jobs; None for no limit that is known."""
-    light = machine.light_max_minutes
-    return light if light is not None and rule not in POOLED else machine.max_minutes
-
-
 def minutes_to_ask(prediction: Prediction) -> int:
     """Wall time to ask for: four times what is planned, for nodes differ and file systems have bad days."""
     return max(_SHORTEST_MIN, prediction.minutes * _ROOM_IN_TIME)
@@ -61,7 +56,7 @@ def memory_to_ask(prediction: Prediction, machine: Machine, rule: str, attempt: 
     """
     step = max(ceil(prediction.memory_mb * _ROOM_IN_MEMORY), prediction.most_mb)
     asked = max(_LEAST_MB, step + _JOB_MB) * attempt
-    most = _memory_of(machine, rule)
+    most = memory_of(machine, rule)
     return asked if most is None else max(prediction.memory_mb, min(asked, most))
 
 
@@ -77,7 +72,7 @@ def unknown_limits(machine: Machine) -> list[str]:
 
 def _memory(plan: RunPlan) -> Iterator[Broken]:
     for rule, needs in plan.rules.items():
-        most = _memory_of(plan.machine, rule)
+        most = memory_of(plan.machine, rule)
         if most is None or needs.jobs == 0 or needs.memory_mb <= most:
             continue
         do = "take a profile of nodes with more memory"
@@ -124,9 +119,3 @@ def _disk(plan: RunPlan) -> Iterator[Broken]:
     if machine.max_storage_gb is not None and gb > machine.max_storage_gb:
         found = f"{gb:,.0f} GB with intermediates, {machine.name} allows {machine.max_storage_gb:,.0f} GB"
         yield Broken("storage", found, f"{_FEWER}, or put results elsewhere")
-
-
-def _memory_of(machine: Machine, rule: str) -> int | None:
-    if rule not in POOLED and machine.light_memory_mb is not None:
-        return machine.light_memory_mb
-    return machine.memory_mb

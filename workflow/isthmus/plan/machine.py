@@ -23,6 +23,8 @@ class Machine:
         Usable by one pack job, MiB.
     billed_cores
         Cores that one pack job is billed for: all of the node where nodes are exclusive; None: those that it uses.
+    least_cores
+        Cores that one pack job asks for at least, and is billed for: those of its GPU, or those that bring its memory.
     max_minutes
         Longest wall time of a pack job.
     max_jobs_submitted, max_jobs_running
@@ -33,8 +35,8 @@ class Machine:
         Wall seconds from a job's start until its step begins, which are billed too: Snakemake's own start.
     gpus
         Devices that one pack job may use.
-    light_cores, light_memory_mb, light_max_minutes, light_billed_cores
-        The same for jobs that are not packs; None: as for packs (billed: the cores that are used).
+    light_cores, light_memory_mb, light_max_minutes, light_billed_cores, light_least_cores
+        The same for jobs that go elsewhere (`plan.queues`); None: as for packs (billed: the cores that are used).
     unknown
         Names of fields that are None because nobody has said what they are.
     """
@@ -55,6 +57,8 @@ class Machine:
     light_memory_mb: int | None = None
     light_max_minutes: int | None = None
     light_billed_cores: int | None = None
+    least_cores: int = 1
+    light_least_cores: int = 1
     unknown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

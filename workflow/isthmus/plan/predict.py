@@ -12,6 +12,7 @@ from isthmus.plan.cost import ALL_TERMS, cost, largest_window_read_px, terms
 from isthmus.plan.files import files_of, files_of_run
 from isthmus.plan.machine import Machine
 from isthmus.plan.model import Prediction, SamplePlan
+from isthmus.plan.queues import billed_cores, cores_of, memory_of
 from isthmus.plan.rules import GPU, IN_PACKS, PER_PLATE, PER_RUN, PER_SAMPLE, POOLED
 from isthmus.plan.size import Size
 
@@ -102,10 +103,11 @@ def pool_workers(
     rule: str, named: Mapping[str, float], n_tasks: int, machine: Machine, *, on_gpus: bool = False
 ) -> int:
     """Workers of a job: one a core or a GPU, no more than there are tasks, and no more than fit the memory."""
-    workers = min(max(1, machine.gpus) if on_gpus else machine.cores, n_tasks)
+    workers = min(max(1, machine.gpus) if on_gpus else cores_of(machine, rule), n_tasks)
     worker_mb = cost("worker_mb", rule, named)
-    if machine.memory_mb is not None and worker_mb > 0:
-        room = machine.memory_mb - cost("fixed_mb", rule, named)
+    memory_mb = memory_of(machine, rule)
+    if memory_mb is not None and worker_mb > 0:
+        room = memory_mb - cost("fixed_mb", rule, named)
         workers = min(workers, floor(room / worker_mb))
     return max(1, workers)
 
@@ -189,7 +191,7 @@ def _job_of_run(rule: str, sizes: Iterable[Size], machine: Machine, more: Mappin
 
 def _together(rule: str, of: list[_Jobs], machine: Machine) -> Prediction:
     """One entry of the plan from the jobs of all samples."""
-    billed_s = sum(jobs.jobs * jobs.wall_s * _billed_cores(rule, jobs.workers, machine) for jobs in of)
+    billed_s = sum(jobs.jobs * jobs.wall_s * billed_cores(machine, rule, jobs.workers) for jobs in of)
     return Prediction(
         jobs=sum(jobs.jobs for jobs in of),
         workers=max((jobs.workers for jobs in of), default=1),
@@ -202,8 +204,3 @@ def _together(rule: str, of: list[_Jobs], machine: Machine) -> Prediction:
         files=sum(jobs.files for jobs in of),
         storage_mb=round(sum(jobs.storage_mb for jobs in of), 1),
     )
-
-
-def _billed_cores(rule: str, workers: int, machine: Machine) -> int:
-    billed = machine.billed_cores if rule in POOLED else machine.light_billed_cores
-    return workers if billed is None else billed

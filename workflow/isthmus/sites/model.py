@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr
 
 from isthmus.plan.machine import Machine
+from isthmus.plan.rules import GPU, LIGHT
 from isthmus.sites.facts import Fact, Part
 
 _MIB_PER_GB = 1e9 / 2**20
@@ -114,6 +115,14 @@ class Site(Part):
         gpus = self.node.gpus.value or 0
         return gpus if self.packs.whole_node.value else min(gpus, 1)
 
+    def least_cores(self, rule: str) -> int:
+        """Cores that a rule's job asks for at least: those of its GPU, or those that bring its memory."""
+        asked = self.submission
+        if rule in GPU and self.gpus_per_pack and not self.packs.whole_node.value:
+            return asked.cores_per_gpu.value or 1
+        comes_with_cores = asked.memory_is_asked.value is False and asked.memory_per_core_mb.value
+        return (self.light.cores.value or 1) if comes_with_cores else 1
+
     def machine(self) -> Machine:
         """What the plan needs of it; where usable memory is unknown, it is four fifths of the installed."""
         cores = self.node.cores.value or 1
@@ -143,9 +152,11 @@ class Site(Part):
             cores=packs.cores.value or cores,
             cpus_per_core=self.node.cpus_per_core.value or 1,
             billed_cores=cores if packs.whole_node.value else None,
+            least_cores=self.least_cores(GPU[0]),
             gpus=self.gpus_per_pack,
             light_cores=light.cores.value,
             light_billed_cores=cores if light.whole_node.value else None,
+            light_least_cores=self.least_cores(LIGHT[0]),
             unknown=tuple(name for name, fact in unsure.items() if fact.is_unknown and values[name] is None),
             **values,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from isthmus.plan.queues import goes_with_packs
 from isthmus.plan.rules import GPU, LIGHT, POOLED
 from isthmus.sites.model import QueueFacts, Site
 
@@ -80,7 +81,7 @@ def _defaults(site: Site) -> Iterator[str]:
     yield from _indented(
         {"isthmus_site": site.name, **_queue(site, site.light), "mem_mb": _default_memory(site)}, 2
     )
-    if cpus := _cpus(site, _least_cores(site, LIGHT[0])):
+    if cpus := _cpus(site, site.least_cores(LIGHT[0])):
         yield f"  cpus_per_task: {cpus}"
 
 
@@ -104,8 +105,8 @@ def _fields(site: Site, rule: str) -> dict[str, object]:
     elif queue.whole_node.value and queue.memory_mb.value:
         # the node is paid for: all of its memory, also at the first attempt
         fields["mem_mb"] = queue.memory_mb.value
-    least = _least_cores(site, rule)
-    if least != _least_cores(site, LIGHT[0]):
+    least = site.least_cores(rule)
+    if least != site.least_cores(LIGHT[0]):
         fields["cpus_per_task"] = _cpus(site, least)
     if rule in GPU and site.gpus_per_pack:
         fields |= _gpus(site)
@@ -113,9 +114,8 @@ def _fields(site: Site, rule: str) -> dict[str, object]:
 
 
 def queue_of(site: Site, rule: str) -> QueueFacts:
-    """Where a rule's jobs go: GPU nodes are for what uses GPUs, and only for that."""
-    has_gpus = bool(site.node.gpus.value)
-    return site.packs if rule in (GPU if has_gpus else POOLED) else site.light
+    """Where a rule's jobs go."""
+    return site.packs if goes_with_packs(rule, has_gpus=site.gpus_per_pack > 0) else site.light
 
 
 def _queue(site: Site, queue: QueueFacts) -> dict[str, object]:
@@ -125,15 +125,6 @@ def _queue(site: Site, queue: QueueFacts) -> dict[str, object]:
 
 def _default_memory(site: Site) -> int:
     return 0 if site.submission.memory_is_asked.value is False else 2000
-
-
-def _least_cores(site: Site, rule: str) -> int:
-    """Cores that a job asks for at least: those of its GPU, or those that bring its memory."""
-    asked = site.submission
-    if rule in GPU and site.gpus_per_pack and not site.packs.whole_node.value:
-        return asked.cores_per_gpu.value or 1
-    comes_with_cores = asked.memory_is_asked.value is False and asked.memory_per_core_mb.value
-    return (site.light.cores.value or 1) if comes_with_cores else 1
 
 
 def _cpus(site: Site, least: int) -> str:
