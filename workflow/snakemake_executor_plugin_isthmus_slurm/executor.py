@@ -27,7 +27,7 @@ from isthmus.slurm.environment import clean_environment
 from isthmus.slurm.names import JobKey, known_names, note_name
 from isthmus.slurm.orphans import Orphans
 from isthmus.slurm.watch import Fate, Verdict, Watch
-from snakemake_executor_plugin_isthmus_slurm.sbatch import submit
+from snakemake_executor_plugin_isthmus_slurm.sbatch import submit, wait_for_answer
 from snakemake_executor_plugin_isthmus_slurm.settings import LONGEST_POLL_S
 from snakemake_executor_plugin_isthmus_slurm.submission import last_word, make_script
 from snakemake_executor_plugin_isthmus_slurm.telling import Teller
@@ -104,13 +104,17 @@ class Executor(slurm_plugin.Executor):  # type: ignore[misc]
         """With the first job, the results folder is known, and with it the name of the run and its orphans."""
         with self._lock:
             if self._paths is None or self._teller is None:
-                results = Path(self.workflow.workdir_init, str(job.params.results)).resolve()
-                self._paths = RunPaths(results)
-                self._teller = Teller(self._paths, self.logger)
-                self.slurm_logdir = self._paths.logs / "slurm"
-                self._paths.slurm.mkdir(parents=True, exist_ok=True)
-                self._orphans = Orphans(queued_jobs(known_names(self._paths)))
-                self.run_uuid = note_name(self._paths)
+                paths = RunPaths(Path(self.workflow.workdir_init, str(job.params.results)).resolve())
+                teller = Teller(paths, self.logger)
+                paths.slurm.mkdir(parents=True, exist_ok=True)
+                earlier = wait_for_answer(
+                    lambda: queued_jobs(known_names(paths)), say=teller.say, stopping=self._stopping
+                )
+                self._orphans = Orphans(earlier)
+                self.run_uuid = note_name(paths)
+                self.slurm_logdir = paths.logs / "slurm"
+                # Last: whoever finds them set goes on without asking.
+                self._paths, self._teller = paths, teller
             return self._paths, self._teller
 
     def _submit(self, job: Any, key: JobKey, paths: RunPaths) -> str:
@@ -229,7 +233,8 @@ class Executor(slurm_plugin.Executor):  # type: ignore[misc]
             self._teller.say(text)
 
     def _queue(self) -> dict[str, Any]:
-        return queued_jobs([self.run_uuid]) if self._paths else {}
+        # Jobs taken over have the names of earlier places of the folder.
+        return queued_jobs({self.run_uuid, *known_names(self._paths)}) if self._paths else {}
 
     def _last_word(self, id_: str) -> int | None:
         return last_word(self._paths.slurm, id_) if self._paths else None

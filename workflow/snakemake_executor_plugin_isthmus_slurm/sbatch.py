@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Event
+from typing import TypeVar
 
 from isthmus.errors import UserError
 from isthmus.slurm.commands import ANSWER_S, NotAnswering
@@ -24,6 +25,8 @@ _SILENT = (
 _FULL = ("maxsubmitjob", "max submit job")
 _PAUSE_S = 5.0
 _PATIENCE_S = 900.0
+
+Answer = TypeVar("Answer")
 
 
 def submit(
@@ -64,6 +67,35 @@ def submit(
             if id_ := there():
                 return id_
     return ""
+
+
+def wait_for_answer(
+    question: Callable[[], Answer],
+    *,
+    say: Callable[[str], None],
+    stopping: Event,
+    pause_s: float = _PAUSE_S,
+    patience_s: float = _PATIENCE_S,
+) -> Answer:
+    """What Slurm answers, asked again while it does not.
+
+    Raises
+    ------
+    NotAnswering
+        It does not within `patience_s`, or the run is stopped meanwhile.
+    """
+    until = time.monotonic() + patience_s
+    told = False
+    while True:
+        try:
+            return question()
+        except NotAnswering as error:
+            if stopping.is_set() or time.monotonic() > until:
+                raise
+            if not told:
+                say(f"Slurm does not answer ({error}); trying again")
+                told = True
+        stopping.wait(pause_s)
 
 
 def _call(words: Sequence[str], script: str, environment: Mapping[str, str]) -> tuple[str, str]:
