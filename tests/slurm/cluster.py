@@ -34,8 +34,8 @@ class Cluster:
         self.root = root
         self.layout: Layout | None = None
         self._daemons = Daemons(root)
-        self._cgroups = _has_control_groups()
-        self._devices: Path | None = None
+        self.confines_memory = _has_control_groups()
+        self.devices: Path | None = None
 
     # starting and stopping
 
@@ -54,7 +54,7 @@ class Cluster:
             ],
         )
         self._start_database()
-        self._devices = self._make_devices()
+        self.devices = self._make_devices()
 
     def load(self, layout: Layout) -> None:
         """Make the cluster be `layout`: new limits in the database, slurmctld and slurmd started anew."""
@@ -187,9 +187,9 @@ class Cluster:
     def _write_configuration(self, layout: Layout) -> None:
         folder = self.root / "etc"
         contents = {
-            "slurm.conf": texts.slurm_conf(layout, self.root, cgroups=self._cgroups),
-            "gres.conf": texts.gres_conf(layout, self._devices),
-            "cgroup.conf": texts.cgroup_conf() if self._cgroups else "",
+            "slurm.conf": texts.slurm_conf(layout, self.root, cgroups=self.confines_memory),
+            "gres.conf": texts.gres_conf(layout, self.devices),
+            "cgroup.conf": texts.cgroup_conf() if self.confines_memory else "",
             "job_submit.lua": texts.job_submit_lua(layout),
         }
         CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)

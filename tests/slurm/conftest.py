@@ -54,3 +54,17 @@ def generic(cluster: Cluster) -> Iterator[Cluster]:
     cluster.wait_for_nodes()
     yield cluster
     cluster.clear_jobs()
+
+
+@pytest.fixture
+def confined_memory(cluster: Cluster) -> None:
+    """Skips where Slurm cannot end a job as soon as it takes more memory than it asked for."""
+    if not cluster.confines_memory:
+        pytest.skip("memory is not confined by control groups of version 1 here")
+
+
+@pytest.fixture
+def devices(cluster: Cluster) -> None:
+    """Skips where nothing can be put in the place of GPUs: jobs are told of devices that there are alone."""
+    if cluster.devices is None:
+        pytest.skip("devices in the place of GPUs cannot be made here")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
+
 from slurm.cluster import Cluster
 from slurm.daemons import wait_until
 
@@ -35,6 +37,7 @@ def test_limits_of_a_qos_refuse_a_job(generic: Cluster):
     assert "time limit" in refused.stderr
 
 
+@pytest.mark.usefixtures("devices")
 def test_gpus_are_seen(generic: Cluster, tmp_path):
     words = ("--wait", f"--output={tmp_path}/out", "--partition=gpu", "--gres=gpu:2")
     done = submit(*words, "--wrap=echo $CUDA_VISIBLE_DEVICES")
@@ -42,6 +45,7 @@ def test_gpus_are_seen(generic: Cluster, tmp_path):
     assert (tmp_path / "out").read_text().strip() == "0,1"
 
 
+@pytest.mark.usefixtures("confined_memory")
 def test_too_much_memory_ends_a_job(generic: Cluster, tmp_path):
     hog = "python3 -c 'x = bytearray(300 << 20); print(len(x))'"
     done = submit("--wait", f"--output={tmp_path}/out", "--mem=100", f"--wrap={hog}")

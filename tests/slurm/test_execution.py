@@ -54,6 +54,7 @@ def test_jobs_that_a_new_head_does_not_want_are_ended_first(generic: Cluster, pr
     assert on_slurm.blocks_computed() == N_BLOCKS
 
 
+@pytest.mark.usefixtures("confined_memory")
 def test_too_little_memory_is_told_with_what_to_do(prepared: Prepared):
     on_slurm = prepared(segment_pack={"mem_mb": 200})
     code, said = on_slurm.run()
@@ -65,6 +66,7 @@ def test_too_little_memory_is_told_with_what_to_do(prepared: Prepared):
     assert all("fewer workers (execution.workers)" in line for line in faults)
 
 
+@pytest.mark.usefixtures("devices")
 def test_a_pack_has_one_worker_for_each_gpu_of_its_job(prepared: Prepared, tmp_path: Path):
     """No method needs GPUs yet: one that there is says so here, and notes what its workers see."""
     results, seen = prepared().results, tmp_path / "seen"
