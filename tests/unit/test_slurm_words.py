@@ -11,7 +11,7 @@ from isthmus.plan.history import add_note, count_failures
 from isthmus.plan.news import NewsReader, add_news
 from isthmus.plan.paths import RunPaths
 from isthmus.slurm.details import Details, parse, to_mb, to_minutes
-from isthmus.slurm.names import JobKey, known_names, note_name, run_name
+from isthmus.slurm.names import JobKey, head_name, known_names, note_name, run_name
 from isthmus.slurm.watch import VANISHED
 from isthmus.slurm.words import explain, halved, next_attempt, sentence
 
@@ -155,6 +155,25 @@ def test_a_moved_folder_keeps_its_names_and_a_copied_one_does_not(tmp_path: Path
     here.work.rmdir()
     here.root.rmdir()
     assert known_names(there) == [name]
+
+
+def test_a_folder_behind_a_symbolic_link_is_the_same_folder(tmp_path: Path):
+    (tmp_path / "scratch" / "results").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "scratch")
+    direct, linked = RunPaths(tmp_path / "scratch" / "results"), RunPaths(tmp_path / "link" / "results")
+    name = note_name(direct)
+    assert known_names(linked) == [name]
+    assert note_name(linked) == name == run_name(linked.root)
+    assert head_name(linked.root) == head_name(direct.root)
+    assert len((direct.slurm / "names.jsonl").read_text().splitlines()) == 1
+
+
+def test_names_noted_by_a_symbolic_link_are_known(tmp_path: Path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "results")
+    direct, linked = RunPaths(tmp_path / "results"), RunPaths(tmp_path / "link")
+    name = note_name(linked)
+    assert known_names(direct) == [name]
 
 
 def test_a_comment_names_job_and_digest():

@@ -44,7 +44,8 @@ class JobKey:
 
 
 def run_name(root: Path) -> str:
-    """The name of all Slurm jobs of a results folder, the same for every head: told by the folder's path."""
+    """The name of all Slurm jobs of a results folder, the same for every head: its path without symbolic links."""
+    root = root.resolve()
     slug = re.sub(r"[^A-Za-z0-9]+", "-", root.name).strip("-")[:_LONGEST]
     return f"isthmus-{slug or 'run'}-{hashlib.sha256(str(root).encode()).hexdigest()[:10]}"
 
@@ -59,7 +60,7 @@ def note_name(paths: RunPaths) -> str:
     name = run_name(paths.root)
     if name not in known_names(paths):
         paths.slurm.mkdir(parents=True, exist_ok=True)
-        line = {"name": name, "root": str(paths.root), "time": round(time.time())}
+        line = {"name": name, "root": str(paths.root.resolve()), "time": round(time.time())}
         with (paths.slurm / "names.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
     return name
@@ -69,13 +70,16 @@ def known_names(paths: RunPaths) -> list[str]:
     """Names under which jobs of this folder were submitted.
 
     A folder that was moved keeps those of its former place. One that was copied does not: they belong to the original.
+    It may be given by a symbolic link or be noted by one.
     """
     names = []
+    here = paths.root.resolve()
     with suppress(OSError):
         for line in (paths.slurm / "names.jsonl").read_text(errors="replace").splitlines():
             with suppress(ValueError, KeyError, TypeError):
                 note = json.loads(line)
-                if note["root"] == str(paths.root) or not Path(note["root"]).exists():
+                noted = Path(note["root"])
+                if noted.resolve() == here or not noted.exists():
                     names.append(str(note["name"]))
     return names
 
