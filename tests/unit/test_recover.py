@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from isthmus.errors import UserError
+from isthmus.launch import execute
 from isthmus.launch import recover as module
 from isthmus.launch.profile import read_profile
 from isthmus.plan.paths import RunPaths
@@ -61,6 +63,18 @@ def test_a_run_elsewhere_ends_them_all(slurm):
     module.recover(slurm.run, on_slurm=False, say=[].append)
     assert slurm.ended == ["1", "2"]
     assert known_names(slurm.run.paths) == []
+
+
+@pytest.mark.parametrize(("words", "forgotten"), [(("results/a/cells.h5ad",), False), (("--quiet",), True)])
+def test_names_are_forgotten_only_when_the_whole_workflow_ran(slurm, monkeypatch, words, forgotten):
+    for name in ("recover", "repair", "_phases", "note_published", "_tidy"):
+        monkeypatch.setattr(execute, name, lambda *args, **more: 0)
+    monkeypatch.setattr(execute, "repair", lambda plan, paths: [])
+    slurm.run.begin, slurm.run.plan = lambda: None, None
+    request = execute.Request(Path("c.yaml"), {}, 1, Path("p"), arguments=words)
+    profile = SimpleNamespace(on_slurm=True)
+    assert execute._work(request, slurm.run, profile, SimpleNamespace(say=print), 0.0) == 0
+    assert (known_names(slurm.run.paths) == []) == forgotten
 
 
 def test_silence_is_no_leave_to_write(slurm):

@@ -113,8 +113,9 @@ def _work(request: Request, run: Run, profile: Profile, display: Display, began:
     code = _phases(request, run, damages, display, began)
     if code == 0:
         note_published(run.plan, run.paths)
-        forget_names(run.paths)
         if _is_whole(request):
+            # A run of some targets may leave jobs of an earlier head alive that it did not need.
+            forget_names(run.paths)
             _tidy(run, display)
     return code
 
