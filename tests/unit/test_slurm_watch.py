@@ -99,6 +99,27 @@ def test_a_job_that_nobody_knows_has_vanished_within_a_minute(accounted):
     assert found[first].state == VANISHED
 
 
+@pytest.mark.parametrize("step_s", [10.0, 15.0, 20.0])
+def test_a_job_that_vanishes_just_after_a_look_is_told_within_a_minute(step_s):
+    slurm = Slurm()
+    slurm.accounts, slurm.queue = {"7": "RUNNING"}, {"7": "RUNNING"}
+    watch = slurm.watch()
+    assert watch.look(["7"])["7"].fate is Fate.ALIVE
+    slurm.queue = {}
+    while watch.look(["7"])["7"].fate is Fate.ALIVE:
+        slurm.now += step_s
+    assert step_s < slurm.now <= 60
+
+
+def test_a_job_that_is_there_again_has_not_vanished():
+    slurm = Slurm()
+    slurm.accounts, slurm.queue = {"7": "RUNNING"}, {}
+    watch = slurm.watch()
+    assert fates(slurm, watch)[0].fate is Fate.ALIVE
+    slurm.queue = {"7": "RUNNING"}
+    assert {verdict.fate for verdict in fates(slurm, watch, times=8)} == {Fate.ALIVE}
+
+
 @pytest.mark.parametrize(("code", "fate"), [(0, Fate.DONE), (1, Fate.FAILED)])
 def test_the_jobs_last_word_counts_when_slurm_has_forgotten_it(code, fate):
     slurm = Slurm()

@@ -17,8 +17,9 @@ VANISHED = "VANISHED"
 """Our own word for a job that Slurm knows nothing of any more."""
 
 _PUT_BACK = frozenset({"NODE_FAIL", "PREEMPTED"})  # an end only if the job is not put back into the queue
-_VANISHED_AFTER_S = 25.0
-_QUEUE_AT_LEAST_EVERY_S = 45.0
+# Together with a look every 15 or 20 s: a job that is lost just after a look is told after a minute.
+_VANISHED_AFTER_S = 15.0
+_QUEUE_AT_LEAST_EVERY_S = 40.0
 
 
 class Fate(Enum):
@@ -85,6 +86,7 @@ class Watch:
             bool(open_)
             and (
                 accounts is None
+                or any(id_ in self._missing_since for id_ in open_)
                 or any(words[id_] is not None or not _is_plain(accounts.get(id_, "")) for id_ in open_)
                 or self._clock() - self._queue_asked >= _QUEUE_AT_LEAST_EVERY_S
             )
