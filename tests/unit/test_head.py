@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,7 +18,7 @@ from isthmus.errors import UserError
 from isthmus.launch import head, head_job, heartbeat
 from isthmus.launch.head import Head, is_held
 from isthmus.launch.heartbeat import Heartbeat
-from isthmus.launch.profile import Profile
+from isthmus.launch.profile import Profile, read_profile
 from isthmus.plan.paths import RunPaths
 from isthmus.slurm.commands import NotAnswering
 
@@ -174,6 +175,14 @@ def test_options_of_the_heads_own_job(tmp_path, monkeypatch):
     monkeypatch.setenv("ISTHMUS_HEAD_IN_JOB", "9")
     assert head_job.submit_next(paths) == "9"
     assert handed == [([*options, "--dependency=afterany:9"], script)]
+
+
+def test_the_heads_own_job_has_the_qos_of_its_account(tmp_path, monkeypatch):
+    handed = []
+    monkeypatch.setattr(head_job, "_sbatch", lambda options, script: handed.extend(options) or "9")
+    profile = read_profile(Path(__file__).parents[2] / "profiles" / "discoverer")
+    head_job.submit_head(RunPaths(tmp_path), profile, ["run"], account="ehpc-reg-1", minutes=30)
+    assert {"--account=ehpc-reg-1", "--qos=ehpc-reg-1"} <= set(handed)
 
 
 def test_a_profile_without_slurm_has_no_head_job(tmp_path):

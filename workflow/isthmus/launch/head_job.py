@@ -21,6 +21,7 @@ from types import FrameType
 from isthmus.errors import UserError
 from isthmus.launch.profile import Profile
 from isthmus.plan.paths import RunPaths
+from isthmus.sites.account import qos_of_account
 from isthmus.slurm.commands import ANSWER_S, NotAnswering, ask
 from isthmus.slurm.details import to_minutes
 from isthmus.slurm.environment import clean_environment
@@ -106,12 +107,14 @@ def _note(paths: RunPaths) -> Path:
 
 def _of_profile(profile: Profile, account: str) -> Iterator[str]:
     """Options of the head's job, as the profile has them for light jobs."""
-    if given := account or profile.default("slurm_account"):
-        yield f"--account={given}"
-    named = {"slurm_partition": "partition", "qos": "qos", "constraint": "constraint"}
-    for resource, option in named.items():
-        if value := profile.default(resource):
-            yield f"--{option}={value}"
+    given = account or profile.default("slurm_account")
+    values = {
+        "account": given,
+        "partition": profile.default("slurm_partition"),
+        "qos": qos_of_account(profile.site, given) or profile.default("qos"),
+        "constraint": profile.default("constraint"),
+    }
+    yield from (f"--{option}={value}" for option, value in values.items() if value)
     if profile.default("mem_mb") != "0":  # there, memory must not be asked for
         yield f"--mem={_MEMORY_MB}"
 

@@ -33,6 +33,11 @@ def snakemake_options(site: Site | None, account: str) -> list[str]:
     if not account or (site and site.scheduler != "slurm"):
         return []
     options = ["--isthmus-slurm-account", account]
-    if site and site.submission.qos_is_account.value:
-        options += ["--isthmus-slurm-qos", account]
+    if qos := qos_of_account(site, account):
+        options += ["--isthmus-slurm-qos", qos]
     return options
+
+
+def qos_of_account(site: Site | None, account: str) -> str:
+    """The QOS that has the account's name; empty where a QOS has a name of its own."""
+    return account if site and site.submission.qos_is_account.value else ""
