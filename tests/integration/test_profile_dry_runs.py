@@ -38,18 +38,15 @@ def test_a_dry_run_with_a_profile(study: Study, profile: Path):
     )
     assert ended.code == 0, ended.text
     shown = resources_of(ended.out + ended.err)
-    without_work = {
-        "import_counts",
-        *PER_PLATE,
-        *OF_OMICS,
-    }  # the study has an image, no plate, no other omics
-    assert set(shown) - {"all"} == {*POOLED, *LIGHT} - without_work
+    without_work = {"import_counts", *PER_PLATE, *OF_OMICS}
+    rules = {*POOLED, *LIGHT} - without_work
+    assert set(shown) - {"all"} == rules  # the study has an image, no plate and no tables of other omics
     assert not study.results.exists()
     site = site_of_profile(profile)
     if site is None:
         assert load_site({"default": "laptop"}.get(profile.name, profile.name)).scheduler == "none"
         return
-    for rule in (*POOLED, *LIGHT):
+    for rule in rules:
         queue = queue_of(site, rule)
         for name, value in (("slurm_partition", queue.partition.value), ("qos", queue.qos.value)):
             assert (f"{name}={value}," in f"{shown[rule]},") == (value is not None), rule
