@@ -85,7 +85,11 @@ def test_cells_are_expected_where_nobody_has_counted_them():
     plan = plan_of(SLIDE)
     area_mm2 = (100_000 * 0.2125e-3) ** 2
     assert plan.samples["a"].n_instances == pytest.approx(area_mm2 * 1e6 / 12**2, rel=1e-3)
-    assert plan_of(PLATE, preset="culture").samples["a"].n_instances > 1_000_000
+    in_dish, crowded = (
+        plan_of(PLATE, preset=preset).samples["a"].n_instances for preset in ("culture", "tissue")
+    )
+    assert in_dish > 1_000_000
+    assert crowded == pytest.approx(4 * in_dish, rel=1e-3)
 
 
 def _points(*files):

@@ -15,7 +15,7 @@ from isthmus.plan.model import SamplePlan
 SPACING_DIAMETERS = 1.5
 """Expected instances: the whole image is tissue, nuclei lie 1.5 diameters apart (6,900 a mm2 at 8 um)."""
 _SPACING_IN_CULTURE = 3.0
-"""Cells in a dish are wider than their nuclei (1,700 a mm2 at 8 um)."""
+"""Cells in a dish, of the preset `culture`, are wider than their nuclei (1,700 a mm2 at 8 um)."""
 
 _USUAL_UM = 8.0
 _CERTIFIED_PX: Triple = (1, 256, 256)
@@ -30,12 +30,16 @@ _MILLION, _THOUSAND = 1e6, 1e3
 def expected_instances(
     settings: Mapping[str, Any], window: Region, spacing_um: tuple[float, float, float], n_images: int = 1
 ) -> int:
-    """Nuclei that an image full of tissue would have; what is empty has none, so this is an upper estimate."""
+    """Nuclei that an image full of tissue, or of cells in a dish, would have; what is empty has none."""
     segmentation = settings["segmentation"]
     options = segmentation.get(segmentation["method"]) or segmentation["basins"]
-    pitch_um = SPACING_DIAMETERS * float(options.get("nucleus_diameter_um") or _USUAL_UM)
+    is_volume = window.shape[0] > 1
+    # in depth, cells lie as close as in tissue
+    in_dish = options.get("preset") == "culture" and not is_volume
+    diameters = _SPACING_IN_CULTURE if in_dish else SPACING_DIAMETERS
+    pitch_um = diameters * float(options.get("nucleus_diameter_um") or _USUAL_UM)
     z, y, x = spacing_um
-    if window.shape[0] > 1:
+    if is_volume:
         return max(1, round(n_images * window.size * z * y * x / pitch_um**3))
     return max(1, round(n_images * window.size * y * x / pitch_um**2))
 
