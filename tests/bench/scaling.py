@@ -71,4 +71,4 @@ def main(site: str, slides: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "lumi-c", int(sys.argv[2]) if len(sys.argv) > 2 else 1000)
+    main(sys.argv[1] if len(sys.argv) > 1 else "lumi_c", int(sys.argv[2]) if len(sys.argv) > 2 else 1000)
