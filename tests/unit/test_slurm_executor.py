@@ -21,6 +21,7 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from isthmus.errors import UserError
 from isthmus.launch.site import interpreter_of
+from isthmus.slurm.commands import NotAnswering
 from isthmus.slurm.environment import clean_environment
 from snakemake_executor_plugin_isthmus_slurm.sbatch import submit
 from snakemake_executor_plugin_isthmus_slurm.submission import last_word, make_script
@@ -113,6 +114,7 @@ def test_the_environment_of_the_login_stays_behind():
         "ISTHMUS_CACHE": "/c",
         "MINE": "1",
         "OPENBLAS_CORETYPE": "Haswell",
+        "NUMBA_CACHE_DIR": "/project/kernels",
     }
     kept = clean_environment(login, also=["MINE"])
     assert {
@@ -123,6 +125,7 @@ def test_the_environment_of_the_login_stays_behind():
         "ISTHMUS_CACHE",
         "MINE",
         "OPENBLAS_CORETYPE",
+        "NUMBA_CACHE_DIR",
     } <= set(kept)
     assert not {"CONDA_PREFIX", "DISPLAY"} & set(kept)
     assert kept["PYTHONPATH"].endswith("workflow")
@@ -173,6 +176,31 @@ def test_a_job_that_came_in_unheard_is_not_submitted_twice(tmp_path):
     count = tmp_path / "count"
     body = f'echo x >>{count}; echo "sbatch: error: Socket timed out on send/recv operation" >&2; exit 1'
     assert call(fake_sbatch(tmp_path, body), there=lambda: "40") == "40"
+    assert count.read_text() == "x\n"
+
+
+def test_nothing_is_submitted_again_while_it_is_open_whether_the_first_came_in(tmp_path):
+    count, answers = tmp_path / "count", [NotAnswering("squeue"), NotAnswering("squeue"), "40"]
+
+    def there():
+        answer = answers.pop(0)
+        if isinstance(answer, NotAnswering):
+            raise answer
+        return answer
+
+    body = f'echo x >>{count}; echo "sbatch: error: Socket timed out on send/recv operation" >&2; exit 1'
+    assert call(fake_sbatch(tmp_path, body), there=there) == "40"
+    assert count.read_text() == "x\n"
+
+
+def test_patience_ends_also_when_it_stays_open(tmp_path):
+    def there():
+        raise NotAnswering("squeue gave no answer")
+
+    count = tmp_path / "count"
+    body = f'echo x >>{count}; echo "sbatch: error: Socket timed out on send/recv operation" >&2; exit 1'
+    with pytest.raises(UserError, match="does not tell whether it has taken the job"):
+        call(fake_sbatch(tmp_path, body), there=there, patience_s=0.1)
     assert count.read_text() == "x\n"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from threading import Event
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ _SILENT = (
     "transport endpoint is not connected",
     "gave no answer",
 )
+_NO_ANSWER = "Slurm does not answer"
 _FULL = ("maxsubmitjob", "max submit job")
 _PAUSE_S = 5.0
 _PATIENCE_S = 900.0
@@ -43,7 +43,8 @@ def submit(
     """Hand a script to `sbatch`; what it answers, which holds the job's id, or nothing if the run is stopped meanwhile.
 
     A controller that does not answer and a queue that takes no more jobs of this user are waited for. A job that came
-    into the queue although `sbatch` did not say so (`there` knows its id) is not submitted twice.
+    into the queue although `sbatch` did not say so (`there` knows its id) is not submitted twice: after an answer that
+    leaves this open, nothing is submitted until `there` has answered.
 
     Raises
     ------
@@ -51,21 +52,33 @@ def submit(
         Slurm refuses the job.
     """
     until = time.monotonic() + patience_s
-    told = ""
+    told, is_open = "", False
     while not stopping.is_set():
         said, fault = _call(words, script, environment)
         if not fault:
             return said
         why = _worth_waiting(fault)
+        is_open = is_open or why == _NO_ANSWER
         if not why or time.monotonic() > until:
             raise UserError(where="sbatch", found=f"Slurm refuses the job ({fault})", do=_what_to_do(fault))
         if why != told:
             say(f"{why} ({fault}); trying again")
             told = why
-        stopping.wait(pause_s)
-        with suppress(NotAnswering):
-            if id_ := there():
-                return id_
+        while not stopping.wait(pause_s):
+            try:
+                if id_ := there():
+                    return id_
+            except NotAnswering as error:
+                if is_open and time.monotonic() > until:
+                    raise UserError(
+                        where="sbatch",
+                        found=f"Slurm does not tell whether it has taken the job ({fault}; {error})",
+                        do="run again when it answers: a job that it has taken is then used",
+                    ) from None
+                if is_open:
+                    continue
+            is_open = False
+            break
     return ""
 
 
@@ -124,7 +137,7 @@ def _worth_waiting(fault: str) -> str:
     low = fault.lower()
     if any(sign in low for sign in _FULL):
         return "Slurm takes no more jobs of this user for now"
-    return "Slurm does not answer" if any(sign in low for sign in _SILENT) else ""
+    return _NO_ANSWER if any(sign in low for sign in _SILENT) else ""
 
 
 def _what_to_do(fault: str) -> str:

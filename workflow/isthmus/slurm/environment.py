@@ -9,7 +9,7 @@ from pathlib import Path
 # What software needs in order to start; everything else of the login stays behind.
 _KEPT = (
     *("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
-    *("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SLURM_CONF"),
+    *("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SLURM_CONF", "NUMBA_CACHE_DIR"),
 )
 _OURS = ("ISTHMUS_", "SNAKEMAKE_")
 _NUMERICS = ("OPENBLAS_",)
