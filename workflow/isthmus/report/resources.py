@@ -10,6 +10,7 @@ from typing import Any
 
 from isthmus.plan.paths import RunPaths
 
+_ENDS = frozenset({"done", "failed", "stopped"})
 COLUMNS = ("rule", "sample", "pack", "cpu_s", "wall_s", "max_rss_mb", "files", "attempt")
 
 
@@ -33,7 +34,10 @@ def write_resources(paths: RunPaths) -> list[dict[str, Any]]:
 
 
 def _ended(file: Path) -> Iterator[dict[str, Any]]:
-    """The ends noted in a job's history; a start is an attempt at the next result."""
+    """The ends of which a job's history tells what was used; a start is an attempt at the next result.
+
+    Notes of what became of it in the queue tell of no use, and what a head notes of a start comes without a process.
+    """
     attempt = 0
     for line in file.read_text(errors="replace").splitlines():
         try:
@@ -41,8 +45,8 @@ def _ended(file: Path) -> Iterator[dict[str, Any]]:
         except ValueError:  # cut short by a kill
             continue
         if note["status"] == "running":
-            attempt += 1
-        elif note["status"] != "removed":
+            attempt += "pid" in note or "slurm_job" not in note
+        elif note["status"] in _ENDS and "cpu_s" in note:
             yield note | {"attempt": attempt}
             if note["status"] == "done":
                 attempt = 0
