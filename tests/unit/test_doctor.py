@@ -141,7 +141,7 @@ def test_no_accounting_is_no_fault(tmp_path: Path, fake: Fake, capsys: pytest.Ca
 PROBE = """
 case $* in
   *--test-only*) exit 0 ;;
-  *) for word in "$@"; do case $word in --wrap=*) sh -c "${word#--wrap=}" >/dev/null 2>&1 ;; esac; done; echo 77 ;;
+  *) sh >/dev/null 2>&1; echo 77 ;;
 esac
 """
 
@@ -191,6 +191,19 @@ def test_a_probe_that_fails_on_its_node(tmp_path: Path, fake: Fake, monkeypatch:
     found = Examination()
     Probe(load_site("slurm"), tmp_path, "").examine(found)
     assert "the job failed on its node (FAILED): python: not found" in str(found.remarks[0])
+
+
+@pytest.mark.parametrize(("site", "first"), [("deucalion", "#!/bin/bash -l"), ("lumi_c", "#!/bin/sh")])
+def test_jobs_that_are_asked_for_are_scripts_as_the_site_wants_them(
+    tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch, site: str, first: str
+) -> None:
+    monkeypatch.setenv("LEAVINGS_OF_A_LOGIN", "1")
+    fake(sbatch=f"env > {tmp_path}/environment; head -n 1 >> {tmp_path}/first; echo 77")
+    facts = load_site(site)
+    assert scheduler.would_take(["--account=a"], facts.interpreter) == ""
+    Probe(facts, tmp_path, "", patience_s=0.0).examine(Examination())
+    assert (tmp_path / "first").read_text().splitlines() == [first, first]
+    assert "LEAVINGS_OF_A_LOGIN" not in (tmp_path / "environment").read_text()
 
 
 def test_what_a_node_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

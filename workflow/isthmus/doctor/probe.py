@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shlex
 import shutil
@@ -13,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import isthmus
 from isthmus.doctor.finding import Examination
 from isthmus.doctor.measured import as_values
 from isthmus.doctor.node import ANSWER, ASKED
@@ -21,6 +21,7 @@ from isthmus.doctor.place import examine_cache, examine_clock, examine_gpus
 from isthmus.doctor.queues import job_options
 from isthmus.sites.model import Site
 from isthmus.slurm.commands import NotAnswering, accounted_states, ask, cancel, queued_jobs
+from isthmus.slurm.environment import clean_environment
 
 PATIENCE_S = 600.0
 _LOOK_EVERY_S = 2.0
@@ -62,17 +63,15 @@ class Probe:
 
     def _submit(self, shared: Path) -> str:
         options = list(job_options(self._site, self._account, memory_mb=_MEMORY_MB).values())
-        package = Path(isthmus.__file__).parents[1]
-        command = (
-            f"PYTHONPATH={shlex.quote(str(package))} {shlex.quote(sys.executable)} -P -m isthmus.doctor.node"
-        )
+        command = shlex.join([sys.executable, "-P", "-m", "isthmus.doctor.node", str(shared)])
         words = ["sbatch", "--parsable", "--job-name=isthmus-doctor", "--time=5", "--ntasks=1", *options]
-        words += [
-            f"--output={shared}/log",
-            f"--chdir={shared}",
-            f"--wrap={command} {shlex.quote(str(shared))}",
-        ]
-        return ask(*words).strip().split(";")[0]
+        words += [f"--output={shared}/log", f"--chdir={shared}", "--export=ALL"]
+        said = ask(
+            *words,
+            script=f"#!{self._site.interpreter}\nexec {command}\n",
+            environment=clean_environment(os.environ),
+        )
+        return said.strip().split(";")[0]
 
     def _wait(self, found: Examination, shared: Path, job: str) -> dict[str, Any] | None:
         until, ended_at = time.monotonic() + self._patience_s, 0.0

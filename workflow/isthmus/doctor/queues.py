@@ -117,7 +117,7 @@ def _examine_submission(
 ) -> None:
     """What a job must say, by asking whether one would be taken without it."""
     options = job_options(site, account, memory_mb=1000)
-    refused = scheduler.would_take(list(options.values()))
+    refused = scheduler.would_take(list(options.values()), site.interpreter)
     shown = scheduler.quoted(list(options.values()))
     if refused:
         do = "give --account" if not account else "correct the site's file, or ask the site"
@@ -127,11 +127,13 @@ def _examine_submission(
     for option, key in (("account", "account_required"), ("qos", "qos_required")):
         if option in options:
             without = [words for name, words in options.items() if name != option]
-            found.measure(f"submission.{key}", bool(scheduler.would_take(without)))
+            found.measure(f"submission.{key}", bool(scheduler.would_take(without, site.interpreter)))
         else:
             found.measure(f"submission.{key}", False)
     with_memory = {**options, "memory": "--mem=1000"}
-    found.measure("submission.memory_is_asked", not scheduler.would_take(list(with_memory.values())))
+    found.measure(
+        "submission.memory_is_asked", not scheduler.would_take(list(with_memory.values()), site.interpreter)
+    )
 
 
 def job_options(site: Site, account: str, *, memory_mb: int) -> dict[str, str]:

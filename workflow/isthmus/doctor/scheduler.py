@@ -86,10 +86,10 @@ def associations() -> list[Words]:
     return [dict(zip(fields, line.split("|"), strict=True)) for line in _lines(text, fields)]
 
 
-def would_take(options: Sequence[str]) -> str:
+def would_take(options: Sequence[str], interpreter: str) -> str:
     """Why Slurm would refuse a job with these options; empty where it would take it. Nothing is submitted."""
     try:
-        ask("sbatch", "--test-only", "--time=1", "--ntasks=1", *options, "--wrap=true")
+        ask("sbatch", "--test-only", "--time=1", "--ntasks=1", *options, script=f"#!{interpreter}\ntrue\n")
     except NotAnswering as error:
         return str(error).removeprefix("allocation failure: ").removeprefix("sbatch: error: ")
     return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 ANSWER_S = 60.0
@@ -36,8 +36,13 @@ class QueuedJob:
         return self.state in ENDED
 
 
-def ask(*words: str, timeout_s: float = ANSWER_S) -> str:
-    """What a command says.
+def ask(
+    *words: str,
+    timeout_s: float = ANSWER_S,
+    script: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """What a command says, given a script on its standard input and an environment other than this process's.
 
     Raises
     ------
@@ -47,7 +52,8 @@ def ask(*words: str, timeout_s: float = ANSWER_S) -> str:
     try:
         done = subprocess.run(
             words,
-            stdin=subprocess.DEVNULL,
+            input=script or "",
+            env=None if environment is None else dict(environment),
             capture_output=True,
             text=True,
             errors="replace",
