@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_rand_score
-from study import REPOSITORY, Study
+from study import ISTHMUS, REPOSITORY, Ended, Study, command
 
 from isthmus.fetch import fetch
 
@@ -25,6 +26,7 @@ class Made:
 
     data: Path
     results: Path
+    study: Study
     spots: anndata.AnnData
     truth: pd.DataFrame
 
@@ -40,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     assert ended.code == 0, ended.text
     spots = anndata.read_h5ad(study.results / "section" / "spots.h5ad")
     truth = pd.read_csv(data / "truth/spots.csv").set_index("barcode").loc[spots.obs["barcode"].astype(str)]
-    return Made(data, study.results, spots, truth)
+    return Made(data, study.results, study, spots, truth)
 
 
 def test_nuclei_are_found_where_they_are(made: Made) -> None:
@@ -75,3 +77,26 @@ def test_clusters_of_the_cohort_are_the_regions(made: Made) -> None:
     assert adjusted_rand_score(region, cohort.obs["leiden"]) > 0.9
     assert set(cohort.obs["region"]) == {"spots"}
     assert (made.results / "report.html").is_file()
+
+
+def test_nuclei_have_no_genes(made: Made) -> None:
+    with h5py.File(made.results / "section" / "cells.h5mu") as file:
+        assert "channels" in file["mod"]
+        assert "rna" not in file["mod"]
+
+
+def verify(made: Made) -> Ended:
+    return command([*ISTHMUS, "verify", str(made.results)], made.results.parent)
+
+
+def test_verify_finds_spots_sound_and_a_deleted_table_is_made_again(made: Made) -> None:
+    verified = verify(made)
+    assert verified.code == 0, verified.text
+    table = made.results / "section" / "spots.h5ad"
+    table.unlink()
+    assert verify(made).code != 0
+    again = made.study.run()
+    assert again.code == 0, again.text
+    assert anndata.read_h5ad(table).obs.equals(made.spots.obs)
+    verified = verify(made)
+    assert verified.code == 0, verified.text

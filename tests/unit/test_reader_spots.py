@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +17,7 @@ import tifffile
 from PIL import Image
 from skimage.color import rgb2hed
 
+from isthmus.blocks.grid import Region
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError
 from isthmus.fetch import fetch
@@ -21,13 +25,16 @@ from isthmus.image.affine import Affine
 from isthmus.image.open import open_image
 from isthmus.image.source import SampleParts, SpotTable
 from isthmus.image.stains import CHANNELS, STEPS, with_stains
+from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
 from isthmus.readers.spaceranger import stained
+from isthmus.steps.spots import inside_window
 from isthmus.tables.spots import count_inside, describe_genes
 
 SHARED = Path(__file__).parents[2].resolve().parent / "shared/data"
 VISIUM = SHARED / "visium_spatialexperiment/10xVisium"
 MOB = SHARED / "st_mob"
+PLACES = np.random.default_rng(1).uniform(0, 200, (2, 224))
 has_visium = pytest.mark.skipif(not VISIUM.is_dir(), reason="the shared real data are not there")
 has_mob = pytest.mark.skipif(not MOB.is_dir(), reason="the shared real data are not there")
 Window = tuple[slice, slice, slice]
@@ -141,6 +148,50 @@ def test_a_real_folder_of_visium() -> None:
     dark = darkness(parts, column, row)
     assert dark[spots.in_tissue].min() > dark[~spots.in_tissue].max()
     assert any("show no single nuclei" in note for note in parts.notes)
+
+
+def test_antibodies_are_no_genes(folder: Path) -> None:
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(folder / "spatial/tissue_lowres_image.png")
+    plain = table(read(folder))
+    file = next(folder.glob("*feature_bc_matrix/features.tsv*"))
+    packed = file.suffix == ".gz"
+    text = (gzip.decompress(file.read_bytes()) if packed else file.read_bytes()).decode()
+    changed = text.replace("Gene Expression", "Antibody Capture", 2).encode()
+    file.write_bytes(gzip.compress(changed) if packed else changed)
+    parts = read(folder)
+    assert table(parts).genes.tolist() == plain.genes.tolist()[2:]
+    assert (table(parts).counts != plain.counts[:, 2:]).nnz == 0
+    assert any("2 features that are no genes (Antibody Capture)" in note for note in parts.notes)
+    changed = text.replace("Gene Expression", "Antibody Capture").encode()
+    file.write_bytes(gzip.compress(changed) if packed else changed)
+    with pytest.raises(UserError, match="no feature of type 'Gene Expression'"):
+        read(folder)
+
+
+def _plan(window: Region) -> SamplePlan:
+    """What a plan says of a window of an image of 100 x 100 pixels of 2 um."""
+    said = SimpleNamespace(
+        window=window,
+        shape=(6, 1, 100, 100),
+        grid=SimpleNamespace(shape=window.shape),
+        window_affine=Affine.from_size(2.0, 2.0 * window.start[2], 2.0 * window.start[1]),
+        sheet={"where": "row 2"},
+    )
+    return cast(SamplePlan, said)
+
+
+def test_spots_outside_the_window_are_left_out(made: Path) -> None:
+    spots = replace(table(read(made / "outs", made / "image.tif")), x_um=PLACES[0], y_um=PLACES[1])
+    whole = inside_window(spots, _plan(Region((0, 0, 0), (1, 100, 100))))
+    assert whole is spots
+    part = inside_window(spots, _plan(Region((0, 10, 30), (1, 20, 60))))
+    keep = (PLACES[0] >= 60) & (PLACES[0] < 120) & (PLACES[1] >= 20) & (PLACES[1] < 40)
+    assert 0 < keep.sum() < len(keep)
+    assert part.names.tolist() == spots.names[keep].tolist()
+    assert (part.counts != spots.counts[keep]).nnz == 0
+    assert part.columns["array_row"].tolist() == spots.columns["array_row"][keep].tolist()
+    with pytest.raises(UserError, match=r"no spot lies in the window.*image\.region_um"):
+        inside_window(replace(spots, x_um=PLACES[0] + 500), _plan(Region((0, 10, 30), (1, 20, 60))))
 
 
 @has_visium

@@ -93,6 +93,12 @@ def test_rows_keeps_names_with_counts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(part.counts.toarray(), COUNTS[1::2])
 
 
+def test_features_keeps_names_with_counts(tmp_path: Path) -> None:
+    part = read_ten_x(write_mtx(tmp_path / "m"), where="row 1").features(np.array([False, True, True]))
+    assert (part.feature_ids.tolist(), part.feature_names.tolist()) == (IDS[1:], NAMES[1:])
+    np.testing.assert_array_equal(part.counts.toarray(), np.array(COUNTS)[:, 1:])
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the shared real data are not there")
 def test_a_real_folder() -> None:
     matrix = read_ten_x(REAL, where="row 1")
@@ -127,6 +133,16 @@ def damage_values(folder: Path) -> None:
     (folder / "matrix.mtx").write_text(text)
 
 
+def damage_infinite(folder: Path) -> None:
+    text = (folder / "matrix.mtx").read_text().replace("integer", "real").replace(" 7\n", " inf\n")
+    (folder / "matrix.mtx").write_text(text)
+
+
+def damage_large(folder: Path) -> None:
+    text = (folder / "matrix.mtx").read_text().replace(" 7\n", " 2147483648\n")
+    (folder / "matrix.mtx").write_text(text)
+
+
 def damage_features(folder: Path) -> None:
     (folder / "features.tsv").write_text("ENSG1\nENSG2\nENSG3\n")
 
@@ -136,6 +152,8 @@ DAMAGES = {
     "occurs more than once": damage_twice,
     "matrix.mtx cannot be read": damage_matrix,
     "no whole numbers": damage_values,
+    "values that are no whole numbers": damage_infinite,
+    "value 2147483648, more than any count": damage_large,
     "without a name": damage_features,
 }
 

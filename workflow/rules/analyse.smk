@@ -23,9 +23,18 @@ rule assess_quality:
     input:
         table=raw_table_of,
         numbers=numbers_of,
+        spots=["<results>/work/{sample}/spots.h5ad"] if HAS_SPOTS else [],
     output:
         table="<results>/{sample}/cells.h5ad",
         summary="<results>/work/{sample}/assess_quality.json",
+        spots=(
+            [
+                "<results>/{sample}/spots.h5ad",
+                "<results>/work/{sample}/assess_spots.json",
+            ]
+            if HAS_SPOTS
+            else []
+        ),
     log:
         "<logs>/{sample}/assess_quality.log",
     conda:
@@ -81,6 +90,7 @@ rule profile_wells:
 rule integrate_cohort:
     input:
         tables=per_sample("<results>/{sample}/cells.h5ad"),
+        spots=per_sample("<results>/{sample}/spots.h5ad") if HAS_SPOTS else [],
     output:
         table="<results>/work/cohort/joined.h5ad",
     log:

@@ -2,6 +2,7 @@
 
 from snakemake.exceptions import WorkflowError
 
+from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError
 from isthmus.launch.overrides import from_snakemake
 from isthmus.launch.published import note_published
@@ -22,6 +23,8 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 # Relative where it can be, so that a folder may be moved together with its results.
+# Whether samples have tables of spots beside those of their nuclei.
+HAS_SPOTS = USE_CASES[RUN.settings.use_case].rows == "spots"
 RESULTS = RUN.results_seen_from(Path.cwd())
 
 

@@ -72,6 +72,7 @@ rule build_table:
         histograms="<results>/work/{sample}/histograms.npz",
     output:
         table="<results>/work/{sample}/table.h5ad",
+        spots=["<results>/work/{sample}/spots.h5ad"] if HAS_SPOTS else [],
         numbers="<results>/work/{sample}/build_table.json",
     log:
         "<logs>/{sample}/build_table.log",

@@ -116,7 +116,8 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             may_have=("image",),
             rows="spots",
             x="counts",
-            modality="rna",
+            # cells are nuclei of the picture, in which nothing was counted: genes are in spots.h5ad
+            modality="channels",
         ),
         UseCase(
             name="screening",

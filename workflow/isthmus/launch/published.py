@@ -53,7 +53,7 @@ def forget(paths: RunPaths, sample: str) -> None:
     """
     of = paths.sample(sample)
     files = (
-        (of.table, of.outlines, of.seams, of.image / "zarr.json")
+        (of.table, of.spots, of.outlines, of.seams, of.image / "zarr.json")
         if sample
         else (paths.cohort_table, paths.pseudobulk, paths.composition, paths.report)
     )

@@ -98,7 +98,7 @@ def _results_of(paths: RunPaths, rule: str, sample: str) -> list[Path]:
         "build_pyramid": [of.image / "zarr.json"],
         "build_outlines": [of.outlines],
         "certify_seams": [of.seams],
-        "assess_quality": [of.table],
+        "assess_quality": [of.table, of.spots],
         "join_modalities": [of.modalities],
         "profile_wells": [of.wells],
         "annotate": [paths.cohort_table, paths.pseudobulk, paths.composition],

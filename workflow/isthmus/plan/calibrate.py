@@ -125,10 +125,10 @@ def _megabytes(rule: str, of: SamplePaths) -> float:
         "stitch_labels": (of.lookup,),
         "quantify_pack": (of.labels / "nuclei" / "0", of.labels / "cells" / "0", of.work / "quantify_pack"),
         "build_pyramid": levels,
-        "build_table": (of.raw_table, of.transcripts),
+        "build_table": (of.raw_table, of.raw_spots, of.transcripts),
         "build_outlines": (of.outlines,),
         "import_counts": (of.counted_table,),
-        "assess_quality": (of.table,),
+        "assess_quality": (of.table, of.spots),
         "join_modalities": (of.modalities,),
         "profile_wells": (of.wells,),
     }

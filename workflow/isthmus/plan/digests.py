@@ -22,7 +22,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "stitch_labels": 3,
     "quantify_pack": 7,
     "build_pyramid": 1,
-    "build_table": 5,
+    "build_table": 6,
     "build_outlines": 1,
     "certify_seams": 2,
     "import_counts": 1,

@@ -29,7 +29,7 @@ from isthmus.image.open import open_image
 from isthmus.image.source import ImagePart, SampleParts, SpotsPart, SpotTable
 from isthmus.image.stains import with_stains
 from isthmus.readers.generic import read_labels
-from isthmus.readers.ten_x import read_ten_x
+from isthmus.readers.ten_x import GENE_EXPRESSION, CountMatrix, read_ten_x
 
 COUNTS = (
     "filtered_feature_bc_matrix",
@@ -79,7 +79,9 @@ def read_spaceranger(sample: Sample) -> SampleParts:
     read = partial(_table, counts, positions, um_per_px, where)
     table = read()
     placed = len(table.names)
-    lost = len(read_ten_x(counts, where=where).barcodes) - placed
+    matrix = read_ten_x(counts, where=where)
+    lost = len(matrix.barcodes) - placed
+    notes += _left_out(matrix)
     if lost:
         notes.append(f"{lost} of {placed + lost} barcodes with counts have no position; they are left out")
     return SampleParts(
@@ -89,6 +91,15 @@ def read_spaceranger(sample: Sample) -> SampleParts:
         spots=SpotsPart(read, SPOT_UM, _files(counts, positions, folder / SCALES)),
         notes=tuple(notes),
     )
+
+
+def _left_out(matrix: CountMatrix) -> list[str]:
+    """A note where the matrix counts more than genes, such as antibodies."""
+    types = matrix.feature_types[matrix.feature_types != GENE_EXPRESSION]
+    if not types.size:
+        return []
+    names = ", ".join(sorted(set(types.tolist())))
+    return [f"{types.size} features that are no genes ({names}) are left out"]
 
 
 def _files(counts: Path, *others: Path) -> tuple[Path, ...]:
@@ -150,6 +161,11 @@ def stained(image: ImageDescription, affine: Affine, where: str) -> ImagePart:
 def _table(counts: Path, positions: Path, um_per_px: float, where: str) -> SpotTable:
     """Spots that have both counts and a position, in the order of the counts."""
     matrix = read_ten_x(counts, where=where)
+    is_gene = matrix.feature_types == GENE_EXPRESSION
+    if not is_gene.any():
+        found_text = f"{counts.name} has no feature of type '{GENE_EXPRESSION}'"
+        raise UserError(where=where, found=found_text, do="give the counts of genes")
+    matrix = matrix.features(is_gene)
     places = read_positions(positions, where).set_index("barcode")
     found = places.index.get_indexer(pd.Index(matrix.barcodes))
     keep = found >= 0

@@ -52,6 +52,17 @@ class CountMatrix:
     feature_types: Texts
     files: tuple[Path, ...]
 
+    def features(self, keep: npt.NDArray[np.bool_]) -> CountMatrix:
+        """The matrix of some of its features."""
+        return CountMatrix(
+            self.counts[:, keep],
+            self.barcodes,
+            self.feature_ids[keep],
+            self.feature_names[keep],
+            self.feature_types[keep],
+            self.files,
+        )
+
     def rows(self, keep: npt.NDArray[np.bool_]) -> CountMatrix:
         """The matrix of some of its barcodes."""
         return CountMatrix(
@@ -192,9 +203,14 @@ def _checked(
             found = f"{what} '{twice}' occurs more than once"
             raise UserError(where=where, found=found, do="have the matrix written again")
     values = counts.data
-    if values.size and (values.min() < 0 or (values != np.floor(values)).any()):
+    if values.size and not (
+        np.isfinite(values).all() and values.min() >= 0 and (values == np.floor(values)).all()
+    ):
         found = "it holds values that are no whole numbers from 0 on"
         raise UserError(where=where, found=found, do="give raw counts, not normalised ones")
+    if values.size and values.max() > np.iinfo(np.int32).max:
+        found = f"it holds the value {values.max():.0f}, more than any count"
+        raise UserError(where=where, found=found, do=_COPY)
     counts = counts.astype(np.int32)
     counts.eliminate_zeros()
     counts.sort_indices()

@@ -23,4 +23,6 @@ def assess_quality(job: Job) -> None:
     )
     if rows_are_spots(job.plan):
         summary = paths.work / "assess_spots.json"
-        assess(paths.raw_spots, paths.spots, summary, seed=analysis.seed, **analysis.quality.model_dump())
+        # Bounds of areas are about nuclei: all spots have one size.
+        bounds = analysis.quality.model_dump(exclude={"min_area_um2", "max_area_um2"})
+        assess(paths.raw_spots, paths.spots, summary, seed=analysis.seed, **bounds)

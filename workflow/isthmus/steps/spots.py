@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil, floor
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy.typing as npt
 from anndata import AnnData
 
 from isthmus.blocks.grid import Region
+from isthmus.errors import UserError
 from isthmus.image.ome_zarr import Level
 from isthmus.image.source import SpotsPart, SpotTable
 from isthmus.image.stains import STEPS
+from isthmus.plan.model import SamplePlan
 from isthmus.segment.tone import tone_table, two_classes
 from isthmus.steps.job import Job
 from isthmus.tables.spots import make_spots
@@ -25,7 +28,7 @@ def spots_of(
     job: Job, part: SpotsPart, nuclei: AnnData, columns: Mapping[str, str], record: Mapping[str, Any]
 ) -> AnnData:
     """The table of a sample's spots, with the nuclei that were found."""
-    spots = part.table()
+    spots = inside_window(part.table(), job.sample)
     has_nucleus = nuclei.obs["nucleus_area_um2"].to_numpy() > 0
     return make_spots(
         spots,
@@ -35,6 +38,36 @@ def spots_of(
         features=under_spots(job, spots, part.diameter_um),
         columns=columns,
         record=record,
+    )
+
+
+def inside_window(spots: SpotTable, plan: SamplePlan) -> SpotTable:
+    """The spots whose centres lie in the window, where only a window of the image is used; else all.
+
+    Raises
+    ------
+    UserError
+        No spot lies there.
+    """
+    if plan.window.shape == plan.shape[1:]:
+        return spots
+    _, ny, nx = plan.grid.shape
+    columns, rows = plan.window_affine.to_px(spots.x_um, spots.y_um)
+    keep = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
+    if not keep.any():
+        raise UserError(
+            where=str(plan.sheet["where"]),
+            found="no spot lies in the window of the image",
+            do="correct image.region_um, which is in micrometres of the full image",
+        )
+    return replace(
+        spots,
+        counts=spots.counts[keep],
+        names=spots.names[keep],
+        x_um=spots.x_um[keep],
+        y_um=spots.y_um[keep],
+        in_tissue=spots.in_tissue[keep],
+        columns={name: values[keep] for name, values in spots.columns.items()},
     )
 
 

@@ -13,7 +13,7 @@ from isthmus.launch.head import is_held
 from isthmus.launch.jobs import JobState, State, job_states, published_jobs
 from isthmus.plan.model import RunPlan, read_plan
 from isthmus.plan.paths import RunPaths, SamplePaths
-from isthmus.steps.sheet import settings_of
+from isthmus.steps.sheet import rows_are_spots, settings_of
 from isthmus.verify.cell_table import CellTable, NotATable, read_cell_table, read_names
 from isthmus.verify.journals import faults_of_journals
 from isthmus.verify.modalities import faults_of_modalities
@@ -142,7 +142,22 @@ class Verification:
         if plan.sample(sample).has_points and self._is_sound(of.transcripts):
             min_qv = settings_of(plan).quantification.min_qv
             yield from check.against_transcripts(of.transcripts, self._seen_from_here(of.transcripts), min_qv)
-        if sample not in plan.compared():
+        if rows_are_spots(plan):
+            yield from self._spots(plan, sample)
+        elif sample not in plan.compared():
+            self._note_passing(table)
+
+    def _spots(self, plan: RunPlan, sample: str) -> Iterator[UserError]:
+        """The table of spots, from which the cohort is made where there is one."""
+        of = self._paths.sample(sample)
+        table = None
+        try:
+            table = read_cell_table(of.spots, has_places=False) if self._is_sound(of.spots) else None
+        except NotATable as error:
+            yield self._fault(of.spots, f"it is no table of spots that can be read ({error})")
+        if table is None:
+            self._passing = None
+        elif sample not in plan.compared():
             self._note_passing(table)
 
     def _counted(self, plan: RunPlan, sample: str) -> Iterator[UserError]:
