@@ -40,7 +40,7 @@ GOLDEN = {
     "quantify_pack": (7, "05c50826e19913f3"),
     "build_pyramid": (1, "fa81a65e4d60fea2"),
     "build_outlines": (1, "ee096cf5510a22f4"),
-    "build_table": (5, "014fef55deafadec"),
+    "build_table": (6, "014fef55deafadec"),
 }
 
 
