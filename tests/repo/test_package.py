@@ -100,11 +100,22 @@ def test_what_the_package_imports_is_asked_for():
     assert {names.get(name, name) for name in foreign} - asked == set()
 
 
-@pytest.mark.parametrize("room", ["segment", "quantify"])
-def test_workers_load_only_what_they_need(room):
-    """What a worker imports is paid by every pack."""
-    heavy = {"pydantic", "pyarrow", "pandas", "anndata", "scanpy", "tifffile", "skimage"}
-    code = f"import sys, isthmus.{room}.block, isthmus.{room}.warm; print(*sys.modules)"
+IN_NO_WORKER = {"anndata", "h5py", "imagecodecs", "pandas", "scanpy", "shapely", "skimage", "tifffile"}
+
+
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ("isthmus.segment.block, isthmus.segment.warm", IN_NO_WORKER | {"pydantic", "pyarrow"}),
+        ("isthmus.quantify.block, isthmus.quantify.warm", IN_NO_WORKER | {"pydantic", "pyarrow"}),
+        ("isthmus.steps.segment_pack, isthmus.steps.quantify_pack", IN_NO_WORKER),
+        ("isthmus.steps.survey_image, isthmus.steps.stitch_labels", IN_NO_WORKER | {"numba"}),
+        ("isthmus.steps.import_image, isthmus.steps.build_pyramid", IN_NO_WORKER),
+    ],
+)
+def test_workers_load_only_what_they_need(modules: str, heavy: set[str]) -> None:
+    """What a worker imports is paid by every worker of every pack."""
+    code = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},

@@ -45,8 +45,9 @@ from isthmus.readers.cosmx_fields import (
 )
 from isthmus.readers.place import required_image
 from isthmus.readers.points import check_not_empty, points_part
+from isthmus.readers.signs import COSMX_POSITIONS
 
-POSITIONS, TRANSCRIPTS, CELLS = "fov_positions_file.csv", "tx_file.csv", "metadata_file.csv"
+TRANSCRIPTS, CELLS = "tx_file.csv", "metadata_file.csv"
 _IMAGE = re.compile(r".*_F(\d+)\.tiff?", re.IGNORECASE)
 _LABELS = re.compile(r"CellLabels_F(\d+)\.tiff?", re.IGNORECASE)
 TX_COLUMNS = {
@@ -58,17 +59,12 @@ TX_COLUMNS = {
 }
 
 
-def is_cosmx_folder(path: Path) -> bool:
-    """Whether a path is a flat-file export of CosMx."""
-    return path.is_dir() and any(path.glob(f"*{POSITIONS}*"))
-
-
 def read_cosmx(sample: Sample) -> SampleParts:
     """Read a folder of flat files and images, named by column `image`."""
     folder = required_image(sample)
     where = f"{sample.where}, CosMx folder '{folder}'"
     size_um = sample.pixel_size_um or PIXEL_SIZE_UM
-    positions = read_positions(table_named(folder, POSITIONS, where), size_um, where)
+    positions = read_positions(table_named(folder, COSMX_POSITIONS, where), size_um, where)
     transcripts = sample.transcripts or table_named(folder, TRANSCRIPTS, where)
     images = _images(folder, where)
     labels = {int(m[1]): path for path in sorted(folder.rglob("*")) if (m := _LABELS.fullmatch(path.name))}

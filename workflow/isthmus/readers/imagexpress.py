@@ -13,7 +13,6 @@ that overlap show it); that y grows downwards no real file has shown.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -29,13 +28,8 @@ from isthmus.readers.image_sets import many_images
 from isthmus.readers.imagexpress_htd import Htd, find_htd
 from isthmus.readers.metaseries import MetaSeries, read_metaseries
 from isthmus.readers.place import required_image
+from isthmus.readers.signs import IMAGEXPRESS_NAME, IMAGEXPRESS_STEP
 
-NAME = re.compile(
-    r"(?P<plate>.+?)_(?P<well>[A-Z]{1,2}\d{1,2})(?:_s(?P<site>\d+))?(?:_w(?P<wave>\d))?(?P<thumb>_thumb)?"
-    r"(?P<unique>[0-9A-F]{8}-[0-9A-F-]{27})?\.tiff?",
-    re.IGNORECASE,
-)
-_STEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
 _SMALL = 0.98
 """A file smaller than this share of the largest is looked at: it may be cut short."""
 
@@ -50,15 +44,6 @@ class Plate:
     folder: Path
     files: Mapping[Field, Mapping[int, Mapping[int, Path]]]
     n_thumbnails: int
-
-
-def is_imagexpress_folder(path: Path) -> bool:
-    """Whether a path is a plate's folder: it has an HTD file and pictures named as here, or steps of z with them."""
-    if not path.is_dir():
-        return False
-    beside = [file for file in path.iterdir() if NAME.fullmatch(file.name)]
-    steps = [folder for folder in path.iterdir() if _STEP.fullmatch(folder.name)]
-    return any(path.glob("*.[Hh][Tt][Dd]")) or bool(beside and steps)
 
 
 def read_imagexpress(sample: Sample) -> SampleParts:
@@ -94,13 +79,13 @@ def _find(folder: Path, where: str) -> Plate:
     found: dict[Path, dict[Field, dict[int, dict[int, Path]]]] = {}
     n_thumbnails = 0
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-        match = NAME.fullmatch(path.name)
+        match = IMAGEXPRESS_NAME.fullmatch(path.name)
         if match is None or path.name.startswith("."):
             continue
         if match["thumb"]:
             n_thumbnails += 1
             continue
-        step = _STEP.fullmatch(path.parent.name)
+        step = IMAGEXPRESS_STEP.fullmatch(path.parent.name)
         home = path.parent.parent if step else path.parent
         field = (match["well"].upper(), int(match["site"] or 1))
         wave = found.setdefault(home, {}).setdefault(field, {}).setdefault(int(match["wave"] or 1), {})

@@ -40,10 +40,9 @@ from isthmus.readers.generic import read_labels
 from isthmus.readers.place import required_image
 from isthmus.readers.points import open_points
 from isthmus.readers.polygons import is_polygons, lies_upside_down, open_polygons, with_y_upwards
+from isthmus.readers.signs import MERSCOPE_IMAGE_FOLDERS, MERSCOPE_TRANSFORM
 from isthmus.readers.vertex_table import PLANE_FILES, open_vertex_tables
 
-TRANSFORM = "micron_to_mosaic_pixel_transform.csv"
-IMAGE_FOLDERS = ("images", "input_images", ".")
 IMAGE_NAME = re.compile(r"(?:mosaic_)?(?P<stain>.+)_z(?P<z>\d+)\.tiff?")
 TRANSCRIPTS = ("detected_transcripts.csv", "detected_transcripts.parquet", "detected_transcripts.csv.gz")
 # In the order of preference: what the instrument writes now, what VPT's examples are called, what it wrote until 2022.
@@ -62,11 +61,6 @@ COLUMNS = {
     "gene": ("gene",),
     "vendor_cell_id": ("EntityID", "cell_id"),
 }
-
-
-def is_merscope_folder(path: Path) -> bool:
-    """Whether a path is a MERSCOPE region."""
-    return any((path / folder / TRANSFORM).is_file() for folder in IMAGE_FOLDERS)
 
 
 def read_merscope(sample: Sample) -> SampleParts:
@@ -128,7 +122,7 @@ def _image(sample: Sample, folder: Path, where: str) -> ImagePart:
 
 def _image_files(folder: Path, where: str) -> dict[tuple[str, int], Path]:
     """Files of the mosaics by stain and plane; planes are numbered from 0."""
-    for name in IMAGE_FOLDERS:
+    for name in MERSCOPE_IMAGE_FOLDERS:
         found = {}
         for path in sorted((folder / name).glob("*")):
             match = IMAGE_NAME.fullmatch(path.name)
@@ -176,12 +170,17 @@ def _unlike(path: Path, one: ImageDescription, first: ImageDescription, where: s
 def _affine(folder: Path, where: str) -> Affine:
     """Pixels to micrometres, from the matrix for the other way whose whole numbers are centres of pixels."""
     path = next(
-        (folder / name / TRANSFORM for name in IMAGE_FOLDERS if (folder / name / TRANSFORM).is_file()), None
+        (
+            folder / name / MERSCOPE_TRANSFORM
+            for name in MERSCOPE_IMAGE_FOLDERS
+            if (folder / name / MERSCOPE_TRANSFORM).is_file()
+        ),
+        None,
     )
     if path is None:
         raise UserError(
             where=where,
-            found=f"there is no {TRANSFORM}",
+            found=f"there is no {MERSCOPE_TRANSFORM}",
             do="copy it from the region's folder images, or fill column affine",
         )
     try:

@@ -4,38 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 
 from isthmus.config.panel import read_panel
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError, did_you_mean
 from isthmus.image.panel import with_panel
 from isthmus.image.source import SampleParts
-from isthmus.readers.cosmx import is_cosmx_folder, read_cosmx
-from isthmus.readers.generic import read_generic
-from isthmus.readers.image_sets import read_images
-from isthmus.readers.imagexpress import is_imagexpress_folder, read_imagexpress
-from isthmus.readers.imc import read_imc
-from isthmus.readers.merscope import is_merscope_folder, read_merscope
 from isthmus.readers.planes import with_planes
-from isthmus.readers.spaceranger import is_spaceranger_folder, read_spaceranger
-from isthmus.readers.st_array import read_st_array
-from isthmus.readers.tiff_folder import read_tiff_folder
-from isthmus.readers.xenium import is_xenium_folder, read_xenium
+from isthmus.readers.signs import (
+    is_cosmx_folder,
+    is_imagexpress_folder,
+    is_merscope_folder,
+    is_spaceranger_folder,
+    is_xenium_folder,
+)
 
-READERS: dict[str, Callable[[Sample], SampleParts]] = {
-    "cosmx": read_cosmx,
-    "generic": read_generic,
-    "imc": read_imc,
-    "merscope": read_merscope,
-    "imagexpress": read_imagexpress,
-    "images": read_images,
-    "ome_tiff": read_generic,
-    "ome_zarr": read_generic,
-    "spaceranger": read_spaceranger,
-    "st_array": read_st_array,
-    "tiff_folder": read_tiff_folder,
-    "xenium": read_xenium,
+READERS = {
+    "cosmx": "cosmx.read_cosmx",
+    "generic": "generic.read_generic",
+    "imc": "imc.read_imc",
+    "merscope": "merscope.read_merscope",
+    "imagexpress": "imagexpress.read_imagexpress",
+    "images": "image_sets.read_images",
+    "ome_tiff": "generic.read_generic",
+    "ome_zarr": "generic.read_generic",
+    "spaceranger": "spaceranger.read_spaceranger",
+    "st_array": "st_array.read_st_array",
+    "tiff_folder": "tiff_folder.read_tiff_folder",
+    "xenium": "xenium.read_xenium",
 }
+"""Module and function of this room. Only the one that is used is loaded: workers would pay for all with 100 MB."""
 
 
 def read_sample(sample: Sample) -> SampleParts:
@@ -44,7 +43,13 @@ def read_sample(sample: Sample) -> SampleParts:
     if name not in READERS:
         do = did_you_mean(name, READERS)
         raise UserError(where=sample.where, found=f"reader '{name}' is not known in this version", do=do)
-    return _through_panel(with_planes(READERS[name](sample), sample), sample)
+    return _through_panel(with_planes(_reader(name)(sample), sample), sample)
+
+
+def _reader(name: str) -> Callable[[Sample], SampleParts]:
+    module, function = READERS[name].split(".")
+    reader: Callable[[Sample], SampleParts] = getattr(import_module(f"isthmus.readers.{module}"), function)
+    return reader
 
 
 def _through_panel(parts: SampleParts, sample: Sample) -> SampleParts:

@@ -29,6 +29,7 @@ from isthmus.image.open import open_image
 from isthmus.image.source import ImagePart, SampleParts, SpotsPart, SpotTable
 from isthmus.image.stains import with_stains
 from isthmus.readers.generic import read_labels
+from isthmus.readers.signs import SPACERANGER_SCALES
 from isthmus.readers.ten_x import GENE_EXPRESSION, CountMatrix, read_ten_x
 
 COUNTS = (
@@ -38,7 +39,6 @@ COUNTS = (
     "raw_feature_bc_matrix.h5",
 )
 POSITIONS = ("spatial/tissue_positions.csv", "spatial/tissue_positions_list.csv")
-SCALES = "spatial/scalefactors_json.json"
 PICTURES = {
     "tissue_hires_image.png": "tissue_hires_scalef",
     "tissue_lowres_image.png": "tissue_lowres_scalef",
@@ -51,11 +51,6 @@ SPOT_UM = 65.0
 _RESOLVED_UM = 1.0
 """Nuclei cannot be told apart in larger pixels."""
 _COPY = "copy it again from its source"
-
-
-def is_spaceranger_folder(path: Path) -> bool:
-    """Whether a folder is an output folder (`outs`) of Space Ranger."""
-    return (path / SCALES).is_file()
 
 
 def read_spaceranger(sample: Sample) -> SampleParts:
@@ -88,7 +83,7 @@ def read_spaceranger(sample: Sample) -> SampleParts:
         reader="spaceranger",
         image=image,
         labels=read_labels(sample, image),
-        spots=SpotsPart(read, SPOT_UM, _files(counts, positions, folder / SCALES)),
+        spots=SpotsPart(read, SPOT_UM, _files(counts, positions, folder / SPACERANGER_SCALES)),
         notes=tuple(notes),
     )
 
@@ -115,12 +110,14 @@ def _first(folder: Path, names: tuple[str, ...], where: str, what: str) -> Path:
 
 def _scales(folder: Path, where: str) -> dict[str, float]:
     try:
-        content: Any = json.loads((folder / SCALES).read_text())
+        content: Any = json.loads((folder / SPACERANGER_SCALES).read_text())
         scales = {name: float(value) for name, value in content.items() if isinstance(value, int | float)}
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(where=where, found=f"{SCALES} cannot be read ({error})", do=_COPY) from error
+        raise UserError(
+            where=where, found=f"{SPACERANGER_SCALES} cannot be read ({error})", do=_COPY
+        ) from error
     if scales.get("spot_diameter_fullres", 0) <= 0:
-        raise UserError(where=where, found=f"{SCALES} has no spot_diameter_fullres", do=_COPY)
+        raise UserError(where=where, found=f"{SPACERANGER_SCALES} has no spot_diameter_fullres", do=_COPY)
     return scales
 
 
@@ -138,7 +135,7 @@ def _image(
             raise UserError(where=where, found=found, do="name the full image in column image")
         scale = scales.get(PICTURES[name], 0.0)
         if scale <= 0:
-            raise UserError(where=where, found=f"{SCALES} has no {PICTURES[name]}", do=_COPY)
+            raise UserError(where=where, found=f"{SPACERANGER_SCALES} has no {PICTURES[name]}", do=_COPY)
         image, size_um = open_image(folder / "spatial" / name, where=sample.where), um_per_px / scale
         notes.append(f"the picture {name} is used, {size_um:.3g} um a pixel")
     if size_um > _RESOLVED_UM:

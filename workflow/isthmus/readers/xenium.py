@@ -31,7 +31,8 @@ from isthmus.readers.columns import accepted_names
 from isthmus.readers.generic import read_labels
 from isthmus.readers.place import required_image, z_step_um
 from isthmus.readers.points import open_points
-from isthmus.readers.xenium_manifest import MANIFEST, Manifest, read_manifest
+from isthmus.readers.signs import XENIUM_MANIFEST
+from isthmus.readers.xenium_manifest import Manifest, read_manifest
 from isthmus.readers.xenium_zarr import open_zarr_points
 
 # In the order of preference, after the one that the manifest names: the sharpest two-dimensional image first.
@@ -49,15 +50,10 @@ BOUNDARIES = ("nucleus_boundaries", "cell_boundaries")
 STAINS = ("DAPI", "ATP1A1/CD45/E-Cadherin", "18S", "AlphaSMA/Vimentin")
 
 
-def is_xenium_folder(path: Path) -> bool:
-    """Whether a path is a Xenium output folder, or its manifest."""
-    return (path / MANIFEST).is_file() or path.name == MANIFEST
-
-
 def read_xenium(sample: Sample) -> SampleParts:
     """Read a Xenium output folder, named by column `image`; column `transcripts` may name another table."""
     folder = required_image(sample)
-    folder = folder.parent if folder.name == MANIFEST else folder
+    folder = folder.parent if folder.name == XENIUM_MANIFEST else folder
     where = f"{sample.where}, Xenium folder '{folder}'"
     manifest = read_manifest(folder, where)
     image_path = _image_path(folder, manifest, where)
@@ -139,6 +135,6 @@ def _notes(folder: Path, manifest: Manifest, image_path: Path, image: ImageDescr
     said = image.pixel_size_um
     if said is not None and abs(said[1] / manifest.pixel_size_um - 1) > 0.01:
         notes.append(
-            f"the image says {said[1]:g} um a pixel, {MANIFEST} {manifest.pixel_size_um:g} um, which is used"
+            f"the image says {said[1]:g} um a pixel, {XENIUM_MANIFEST} {manifest.pixel_size_um:g} um, which is used"
         )
     return tuple(notes)

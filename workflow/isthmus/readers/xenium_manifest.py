@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.errors import UserError
-
-MANIFEST = "experiment.xenium"
+from isthmus.readers.signs import XENIUM_MANIFEST
 
 
 @dataclass(frozen=True)
@@ -32,25 +31,25 @@ class Manifest:
 
 def read_manifest(folder: Path, where: str) -> Manifest:
     """Read the manifest of a folder."""
-    path = folder / MANIFEST
+    path = folder / XENIUM_MANIFEST
     if not path.is_file():
         raise UserError(
             where=where,
-            found=f"there is no {MANIFEST}",
+            found=f"there is no {XENIUM_MANIFEST}",
             do="name the folder that the instrument wrote, with all files",
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
-        found = f"{MANIFEST} is no readable JSON ({error})"
+        found = f"{XENIUM_MANIFEST} is no readable JSON ({error})"
         raise UserError(where=where, found=found, do="copy it again from its source") from error
     if not isinstance(content, dict):
-        found = f"{MANIFEST} holds no JSON object"
+        found = f"{XENIUM_MANIFEST} holds no JSON object"
         raise UserError(where=where, found=found, do="copy it again from its source")
     size = _number(content, "pixel_size")
     if size is None:
         raise UserError(
-            where=where, found=f"{MANIFEST} has no pixel_size", do="copy it again from its source"
+            where=where, found=f"{XENIUM_MANIFEST} has no pixel_size", do="copy it again from its source"
         )
     cells = content.get("num_cells")
     software = str(content.get("analysis_sw_version", ""))
