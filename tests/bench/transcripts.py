@@ -113,11 +113,11 @@ def stage(name: str, folder: Path) -> Callable[[], Any]:
         points.mkdir()
         sample = SimpleNamespace(
             shape=(1, *shape),
-            window=whole,
-            window_start=whole.start,
-            window_stop=whole.stop,
+            points_shape=shape,
+            points_window=whole,
             affine=(PIXEL_UM, 0.0, 0.0, 0.0, PIXEL_UM, 0.0),
             z_step_um=1.0,
+            plane_step_um=None,
         )
         tally = bin_transcripts(part.batches(BATCH_ROWS), sample, points)  # type: ignore[arg-type]
         note.write_text(json.dumps({"genes": list(tally.codes), "n_rows": tally.n_rows}))

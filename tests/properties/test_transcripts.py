@@ -110,11 +110,11 @@ def _run(folder, columns, cells, nuclei, block_px, sizes):
     whole = Region((0, 0, 0), shape)
     sample = SimpleNamespace(
         shape=(1, *shape),
-        window_start=whole.start,
-        window_stop=whole.stop,
-        window=whole,
+        points_shape=shape,
+        points_window=whole,
         affine=(STEP_UM[2], 0.0, 0.0, 0.0, STEP_UM[1], 0.0),
         z_step_um=STEP_UM[0],
+        plane_step_um=None,
     )
 
     def batches():

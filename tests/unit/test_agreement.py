@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from isthmus.tables.agreement import TranscriptTally, adjusted_rand_index
+from isthmus.tables.agreement import TranscriptTally, adjusted_rand_index, vendor_cells_by_plane
 
 COMPARTMENTS = pa.array(["none", "nucleus", "cytoplasm"])
 
@@ -132,3 +132,12 @@ def test_nothing_assigned_is_no_number_rather_than_a_division_by_zero():
     assert found["nucleus_recall"] is None
     assert found["nucleus_precision"] is None
     assert found["n_assigned_by_both"] == 0
+
+
+def test_a_vendors_cell_is_another_one_in_each_plane():
+    batch = _batch(["A"] * 4, [1, 2, 2, 0], [1, 1, 1, 0], vendor=["7", "7", "8", None])
+    batch = batch.append_column("z_um", pa.array([0.75, 2.25, 1.5, 0.0]))
+    named = vendor_cells_by_plane(batch, 1.5)["vendor_cell_id"].to_pylist()
+    assert named == ["7 in plane 0", "7 in plane 1", "8 in plane 1", None]
+    without = _batch(["A"], [1], [1])
+    assert vendor_cells_by_plane(without, 1.5) is without

@@ -21,11 +21,11 @@ def _sample(shape=(1, 1, 300, 600), window=None, affine=(0.5, 0, 0, 0, 0.5, 0), 
     start, stop = window or ((0, 0, 0), shape[1:])
     return SimpleNamespace(
         shape=shape,
-        window_start=start,
-        window_stop=stop,
-        window=Region(start, stop),
+        points_shape=shape[1:],
+        points_window=Region(start, stop),
         affine=affine,
         z_step_um=z_step_um,
+        plane_step_um=None,
     )
 
 

@@ -11,14 +11,18 @@ import pytest
 import tifffile
 from planned import PLATE, plan_of
 
+from isthmus.blocks.grid import Region
 from isthmus.config.models import Settings
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.collection import write_collection
 from isthmus.image.ome_zarr import create_level, write_image_metadata
+from isthmus.image.source import ImageHeader
 from isthmus.launch.many_images import check_images
 from isthmus.plan.files import files_of
+from isthmus.plan.model import ImagePlan
+from isthmus.plan.windows import part_in_use
 from isthmus.readers.registry import read_sample
 
 SETTINGS = Settings.model_validate({"samples": "s.tsv"})
@@ -90,6 +94,12 @@ def test_what_needs_one_image_is_refused(folder: Path) -> None:
         check_images(_read(folder, reader="images"), Sample(sample="s", image=folder), labels)
 
 
+def test_transcripts_beside_images_are_refused(folder: Path) -> None:
+    sample = Sample(sample="s", image=folder, where="row 2", reader="images", transcripts=folder / "t.csv")
+    with pytest.raises(UserError, match="nothing says in which image each lies"):
+        check_images(read_sample(sample), sample, SETTINGS)
+
+
 def test_an_empty_folder_holds_no_images(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no TIFF files"):
         _read(tmp_path, reader="images")
@@ -158,9 +168,34 @@ def test_a_missing_well_folder_is_named(tmp_path: Path) -> None:
         _read(tmp_path / "p.ome.zarr")
 
 
-def test_a_window_lies_in_one_image() -> None:
-    with pytest.raises(UserError, match="3456 images, and a window lies in one"):
-        plan_of(PLATE, image={"region_um": [0, 0, 9, 9]})
+def test_a_window_is_cut_out_of_each_image_that_it_touches() -> None:
+    header = ImageHeader((2, 1, 60, 80), "uint16", ("a", "b"), Affine.from_size(0.5))
+    shapes = {"one": (1, 60, 80), "two": (1, 60, 40), "three": (1, 20, 20)}
+    origins = {"one": (0.0, 0.0), "two": (15.0, 5.0), "three": (90.0, 5.0)}
+    images = tuple(
+        ImagePlan(path=name, name=name, shape=shape, affine=Affine.from_size(0.5, *origins[name]).numbers())
+        for name, shape in shapes.items()
+    )
+    found, window, cut = part_in_use(header, images, "series", (10.0, 4.0, 20.0, 10.0), where="row 2")
+    assert [(image.path, image.start, image.shape) for image in cut] == [
+        ("one", (0, 8, 20), (1, 12, 20)),
+        ("two", (0, 0, 0), (1, 10, 10)),
+    ]
+    assert Affine(*cut[0].affine).to_um(np.float64(0), np.float64(0)) == (10.0, 4.0)
+    assert cut[1].affine == images[1].affine
+    assert (found.shape, window) == ((2, 1, 12, 20), Region((0, 0, 0), (1, 12, 20)))
+
+
+def test_a_window_beside_all_images_is_told() -> None:
+    with pytest.raises(
+        UserError, match="does not touch any of 3456 images of samples.tsv, row 2, of which the first"
+    ):
+        plan_of(PLATE, image={"region_um": [-9, -9, -1, -1]})
+
+
+def test_a_plate_in_a_window_keeps_its_wells() -> None:
+    plan = plan_of(PLATE, image={"region_um": [0, 0, 65, 32.5]}).samples["a"]
+    assert (plan.n_images, plan.n_blocks, plan.shape) == (3456, 3456, (4, 1, 100, 200))
 
 
 def test_a_field_takes_few_files() -> None:

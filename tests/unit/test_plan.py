@@ -15,10 +15,11 @@ from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
 from isthmus.plan.layout import block_shape
 from isthmus.plan.machine import Machine
-from isthmus.plan.make import SampleInput, make_plan, window_of
+from isthmus.plan.make import SampleInput, make_plan
 from isthmus.plan.model import RunPlan, read_plan, write_plan
 from isthmus.plan.paths import pack_names, pack_number
 from isthmus.plan.predict import predict
+from isthmus.plan.windows import window_of
 
 
 def _settings(**execution):

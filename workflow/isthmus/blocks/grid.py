@@ -41,6 +41,13 @@ class Region:
             _triple(min(n, b + g) for b, g, n in zip(self.stop, by, limit, strict=True)),
         )
 
+    def moved(self, by: Triple) -> Region:
+        """The box so many pixels farther from the first pixel."""
+        return Region(
+            _triple(a + m for a, m in zip(self.start, by, strict=True)),
+            _triple(b + m for b, m in zip(self.stop, by, strict=True)),
+        )
+
     def within(self, outer: Region) -> tuple[slice, slice, slice]:
         """Slices of this box in an array that holds `outer`."""
         z, y, x = (slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, outer.start, strict=True))

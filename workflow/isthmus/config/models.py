@@ -84,17 +84,18 @@ class ImageOptions(Section):
             raise ValueError("the first value must be below the second")
         return value
 
-    z: Literal["auto", "all", "max", "mean"] | int = option(
+    z: Literal["auto", "all", "each", "max", "mean"] | int = option(
         "auto",
-        "What becomes of several planes: `all` makes a volume, `max` and `mean` project them, a number takes one plane"
-        " (from 0). `auto` projects the planes of a MERSCOPE region by `max` and makes a volume of all else.",
+        "What becomes of several planes: `all` makes a volume, `each` an image of every plane, `max` and `mean` project"
+        " them, a number takes one plane (from 0). `auto` projects the planes of a MERSCOPE region by `max` and makes a"
+        " volume of all else.",
     )
 
     @field_validator("z")
     @classmethod
     def _from_zero(cls, value: str | int) -> str | int:
         if isinstance(value, int) and (isinstance(value, bool) or value < 0):
-            raise ValueError("planes are numbered from 0; or give auto, all, max or mean")
+            raise ValueError("planes are numbered from 0; or give auto, all, each, max or mean")
         return value
 
     panel: FilePath | None = option(

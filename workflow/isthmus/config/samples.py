@@ -85,7 +85,7 @@ TAKEN = (
         "mito_fraction",
         "doublet_score",
     ),
-    *("well", "row", "column", "field", "field_z", "total_intensity", "nuclear_signal"),
+    *("well", "row", "column", "field", "field_z", "plane", "total_intensity", "nuclear_signal"),
     *("in_tissue", "array_row", "array_col", "n_nuclei", "tissue_fraction", "nuclei_fraction"),
     *("hematoxylin", "eosin", "density"),
 )

@@ -59,8 +59,11 @@ class ImagePart:
     made: str = ""
 
 
-Layout = Literal["image", "series", "plate"]
-"""How a sample's images lie in its store: one image, images one beside the other, or wells with fields."""
+Layout = Literal["image", "series", "planes", "plate"]
+"""How a sample's images lie in its store: one image, images one beside the other, or wells with fields.
+
+`planes` are the planes of one stack, each an image of its own: stored as a series, in one place, from the lowest z on.
+"""
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,8 @@ class SampleParts:
     was taken in, where the files tell.
     reader names it with its version ('xenium 2.0'); tested_on_real_files is False for a layout that no real file
     has tested; notes are lines for the report. A sample of many images lists them in `images`, and `layout` says how
-    they are stored; `image` is then the largest of them, with the files of all.
+    they are stored; `image` is then the largest of them, with the files of all. plane_step_um is the distance of the
+    planes where each is an image (layout `planes`): plane k holds the points of z from k to below k + 1 such steps.
     """
 
     reader: str
@@ -211,4 +215,5 @@ class SampleParts:
     notes: tuple[str, ...] = field(default=())
     images: tuple[NamedImage, ...] = ()
     layout: Layout = "image"
+    plane_step_um: float | None = None
     spots: SpotsPart | None = None

@@ -132,6 +132,7 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         n_transcripts=count_transcripts(parts.points) if parts.points is not None else None,
         images=tuple(_describe_image(image) for image in parts.images),
         layout=parts.layout,
+        plane_step_um=parts.plane_step_um,
     )
 
 

@@ -29,7 +29,14 @@ def check_images(parts: SampleParts, sample: Sample, settings: Settings) -> None
                 do="make samples of their own of images that differ",
             )
     _check_names(parts, sample)
-    if parts.points is not None:
+    if parts.layout == "planes":
+        if parts.points is not None and "z_um" not in parts.points.columns:
+            raise UserError(
+                where=f"image.z, {sample.where}",
+                found="each plane is an image, and the transcripts have no z that tells their plane",
+                do="name their column of z in quantification.columns, or give max, mean or the number of a plane",
+            )
+    elif parts.points is not None or sample.transcripts is not None:
         raise UserError(
             where=sample.where,
             found="transcripts beside many images: nothing says in which image each lies",

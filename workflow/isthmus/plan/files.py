@@ -104,7 +104,7 @@ def _groups(sample: SamplePlan) -> int:
     if not sample.images:
         return 0
     above = {parent for path in sample.image_paths for parent in PurePosixPath(path).parents}
-    series = _SERIES if sample.layout == "series" else 0
+    series = 0 if sample.layout == "plate" else _SERIES
     return _LABEL_GROUPS * (len(sample.images) - 1) + len(above) + series
 
 

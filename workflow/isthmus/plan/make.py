@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from math import ceil, floor
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from isthmus import __version__
 from isthmus.blocks.grid import Grid, Region, Triple
-from isthmus.errors import UserError
 from isthmus.image.source import ImageHeader, Layout
 from isthmus.plan.digests import cohort_digests, sample_digests
 from isthmus.plan.layout import block_shape, check_block
@@ -19,6 +15,7 @@ from isthmus.plan.machine import Machine
 from isthmus.plan.model import ImagePlan, RunPlan, SamplePlan, with_own
 from isthmus.plan.predict import default_packs, predict
 from isthmus.plan.size import Size, expected_instances
+from isthmus.plan.windows import part_in_use
 
 _DESCRIBING = ("batch", "condition", "image_accession", "omics_accession", "biosample", "extra")
 
@@ -54,6 +51,7 @@ class SampleInput:
     own: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     images: tuple[ImagePlan, ...] = ()
     layout: Layout = "image"
+    plane_step_um: float | None = None
 
     @property
     def n_images(self) -> int:
@@ -127,8 +125,11 @@ def make_plan(
 def _plan_sample(
     settings: Mapping[str, Any], sample: SampleInput, machine: Machine, previous: SamplePlan | None
 ) -> SamplePlan:
-    header, settings = sample.header, with_own(settings, sample.own)
-    window = window_of(header, _region_um(settings, sample), where=sample.where)
+    settings = with_own(settings, sample.own)
+    header, window, images = part_in_use(
+        sample.header, sample.images, sample.layout, settings["image"]["region_um"], where=sample.where
+    )
+    sample = replace(sample, header=header, images=images)
     block_px = block_shape(settings["execution"]["block_px"], window.shape, sample.n_images)
     digests = _digests(settings, sample, window, block_px)
     if settings["execution"]["block_px"] is None and _same("import_image", digests, previous):
@@ -138,6 +139,8 @@ def _plan_sample(
     check_block(block_px, window.shape)
     grid, spacing_um = Grid(window.shape, block_px), (header.z_step_um, *header.affine.pixel_size_um)
     n_instances = sample.n_vendor_cells if window.shape == header.shape[1:] else None
+    if n_instances and sample.layout == "planes":  # a row for each plane that a cell is cut in
+        n_instances *= sample.n_images
     plan = SamplePlan(
         sheet=dict(sample.sheet),
         reader=sample.reader,
@@ -156,6 +159,7 @@ def _plan_sample(
         n_images=sample.n_images,
         images=sample.images,
         layout=sample.layout,
+        plane_step_um=sample.plane_step_um,
         halo_px=sample.borders.halo_px,
         bin_px=sample.borders.bin_px,
         growth_px=sample.borders.growth_px,
@@ -176,18 +180,6 @@ def _plan_sample(
     return plan.model_copy(update={"packs": min(packs, plan.n_blocks)})
 
 
-def _region_um(settings: Mapping[str, Any], sample: SampleInput) -> list[float] | None:
-    """The part of the image that is asked for; a sample of many images has no such part."""
-    region: list[float] | None = settings["image"]["region_um"]
-    if region is not None and sample.images:
-        raise UserError(
-            where="image.region_um",
-            found=f"{sample.where} has {len(sample.images)} images, and a window lies in one",
-            do="leave it out; to try parameters out, make a folder with a few of the images",
-        )
-    return region
-
-
 def _same(step: str, digests: Mapping[str, str], previous: SamplePlan | None) -> bool:
     """Whether there was a plan in which this step was to make the same."""
     return previous is not None and step in digests and previous.digests.get(step) == digests[step]
@@ -201,7 +193,9 @@ def _digests(
     place: Any = header.affine.numbers()
     sheet = {key: sample.sheet.get(key) for key in _DESCRIBING}
     if sample.images:
-        used = [[image.path, image.shape] for image in sample.images]
+        used = [
+            [image.path, image.shape, *([image.start] if any(image.start) else [])] for image in sample.images
+        ]
         place = [image.affine for image in sample.images]
         sheet["images"] = [[image.name, image.columns] for image in sample.images]
     return sample_digests(
@@ -210,7 +204,7 @@ def _digests(
         geometry={
             "window": used,
             "affine": place,
-            "z_step_um": header.z_step_um,
+            "z_step_um": sample.plane_step_um or header.z_step_um,
             "spacing_um": (header.z_step_um, *header.affine.pixel_size_um),
             "channels": header.channels,
             "steps_per_unit": header.steps_per_unit,
@@ -220,25 +214,3 @@ def _digests(
         },
         sheet=sheet,
     )
-
-
-def window_of(
-    header: ImageHeader, region_um: list[float] | tuple[float, ...] | None, *, where: str
-) -> Region:
-    """The pixels that `image.region_um` (x0, y0, x1, y1) touches; all of them where it is not given."""
-    _, nz, ny, nx = header.shape
-    if region_um is None:
-        return Region((0, 0, 0), (nz, ny, nx))
-    x0, y0, x1, y1 = region_um
-    column, row = header.affine.to_px(np.array([x0, x1, x0, x1]), np.array([y0, y0, y1, y1]))
-    left, right = max(0, floor(column.min() + 1e-6)), min(nx, ceil(column.max() - 1e-6))
-    top, bottom = max(0, floor(row.min() + 1e-6)), min(ny, ceil(row.max() - 1e-6))
-    if left >= right or top >= bottom:
-        corners_x, corners_y = header.affine.to_um(np.array([0.0, nx]), np.array([0.0, ny]))
-        raise UserError(
-            where="image.region_um",
-            found=f"[{x0:g}, {y0:g}, {x1:g}, {y1:g}] does not touch the image of {where}, which covers "
-            f"x {corners_x.min():g} to {corners_x.max():g} and y {corners_y.min():g} to {corners_y.max():g} um",
-            do="choose a window inside the image",
-        )
-    return Region((0, top, left), (nz, bottom, right))

@@ -31,7 +31,8 @@ def with_own(settings: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) 
 class ImagePlan(BaseModel):
     """One of the images of a sample that has many; see `isthmus.image.source.NamedImage`.
 
-    shape is (z, y, x); columns are what of it goes to the table.
+    shape (z, y, x) is that of the part in use, to which affine belongs; start (z, y, x) is its first pixel in the input
+    image. columns are what of it goes to the table.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,7 @@ class ImagePlan(BaseModel):
     shape: Triple
     affine: tuple[float, float, float, float, float, float]
     columns: dict[str, str] = {}
+    start: Triple = (0, 0, 0)
 
 
 class SamplePlan(BaseModel):
@@ -49,7 +51,8 @@ class SamplePlan(BaseModel):
     shape is that of the input image (c, z, y, x); window_start and window_stop (z, y, x) are the part in use, which
     is all that comes after the import: its blocks are `grid`. affine belongs to the input image. A sample of many
     images lists them: its blocks are those of `stack`, pairs (image, block) in this order; shape, grid and affine are
-    then those of the largest. A sample without an image has a table of counts: shape and grid then mean nothing.
+    then those of the largest. plane_step_um is the distance of images that are the planes of a stack. A sample without
+    an image has a table of counts: shape and grid then mean nothing.
 
     halo_px, bin_px and growth_px (z, y, x) are the borders that a block of pass 1
     and of pass 2 reads, and the pixels of a bin of the method. n_transcripts is the number of rows where the files tell
@@ -76,6 +79,7 @@ class SamplePlan(BaseModel):
     n_images: int = 1
     images: tuple[ImagePlan, ...] = ()
     layout: Layout = "image"
+    plane_step_um: float | None = None
     halo_px: Triple = (0, 0, 0)
     bin_px: Triple = (1, 1, 1)
     growth_px: Triple = (0, 0, 0)
@@ -95,6 +99,28 @@ class SamplePlan(BaseModel):
     def window(self) -> Region:
         """The part of the input image in use."""
         return Region(self.window_start, self.window_stop)
+
+    @property
+    def points_shape(self) -> Triple:
+        """Pixels (z, y, x) that transcripts are placed in: of the input image, or of the whole stack of its planes."""
+        z, y, x = self.shape[1:]
+        return (self.n_images, y, x) if self.layout == "planes" else (z, y, x)
+
+    @property
+    def points_window(self) -> Region:
+        """The part of them in use."""
+        if self.layout != "planes":
+            return self.window
+        return Region(self.window_start, (self.n_images, *self.window_stop[1:]))
+
+    @property
+    def points_regions(self) -> list[Region]:
+        """What each block writes, as the binned transcripts know it: of the k-th plane of a stack with z from k on."""
+        deep = self.layout == "planes"
+        places = [self.stack.locate(block) for block in range(self.n_blocks)]
+        return [
+            place.grid.block(place.index).write.moved((place.image if deep else 0, 0, 0)) for place in places
+        ]
 
     @property
     def block_px(self) -> Triple:

@@ -48,6 +48,8 @@ class QuantifyJob:
         The channel that guides growth, if there is one.
     first_block
         Where the blocks of this image begin in the lookup table: a sample may have many images.
+    plane
+        Which plane of the binned transcripts this image is.
     """
 
     image: Path
@@ -65,6 +67,7 @@ class QuantifyJob:
     measures: Measures = MEDIANS
     guide: Guide | None = None
     first_block: int = 0
+    plane: int = 0
 
     @property
     def is_volume(self) -> bool:
@@ -89,7 +92,13 @@ def quantify_block(job: QuantifyJob, index: int) -> BlockResult:
         from isthmus.quantify.counts import count_points
 
         record |= count_points(
-            job.points, write, cells, nuclei, ids, n_features=job.n_features, min_qv=job.min_qv
+            job.points,
+            write.moved((job.plane, 0, 0)),
+            cells,
+            nuclei,
+            ids,
+            n_features=job.n_features,
+            min_qv=job.min_qv,
         )
     return BlockResult(arrays_to_bytes(record), files)
 

@@ -18,11 +18,14 @@ class ManyQuantifyJob:
         and cells are unused.
     paths
         Of the images below that folder, in the order of the stack.
+    are_planes
+        Whether they are the planes of a stack, and share its binned transcripts.
     """
 
     job: QuantifyJob
     stack: Stack
     paths: tuple[str, ...]
+    are_planes: bool = False
 
     def of(self, image: int) -> QuantifyJob:
         """What a block of one image needs."""
@@ -35,6 +38,7 @@ class ManyQuantifyJob:
             cells=folder / "labels" / "cells" / "0",
             grid=self.stack.grid(image),
             first_block=self.stack.first_block(image),
+            plane=image if self.are_planes else 0,
         )
 
 

@@ -151,7 +151,7 @@ def _how(sample: Sample, where: str) -> tuple[Joined | None, int | None]:
     """How planes are joined (None: the vendor's projection), or which one is taken."""
     if isinstance(sample.z, int):
         return None, sample.z
-    if sample.z == "all":
+    if sample.z in ("all", "each"):
         raise UserError(
             where=f"image.z, {where}",
             found="volumes of the fields of a plate are not made",

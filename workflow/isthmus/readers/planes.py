@@ -1,4 +1,4 @@
-"""Several planes of a sample: a volume, one plane, or their projection, as `image.z` says.
+"""Several planes of a sample: a volume, one plane, their projection, or each by itself, as `image.z` says.
 
 Projections are made window by window while pixels are read; nothing is stored in between.
 """
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError
-from isthmus.image.source import ImagePart, PixelSource, SampleParts, Window
+from isthmus.image.source import ImagePart, NamedImage, PixelSource, SampleParts, Window
 
 Projection = Literal["max", "mean"]
 
@@ -32,8 +32,10 @@ def with_planes(parts: SampleParts, sample: Sample) -> SampleParts:
         raise UserError(
             where=f"image.z, {sample.where}",
             found=f"plane {how} is asked for, and the image has {n_planes}",
-            do=f"give a number from 0 to {n_planes - 1}, or all, max or mean",
+            do=f"give a number from 0 to {n_planes - 1}, or all, each, max or mean",
         )
+    if how == "each":
+        return _each(parts, sample)
     polygons = parts.polygons
     if polygons and isinstance(how, int):
         polygons = replace(polygons, only_plane=how)
@@ -44,6 +46,33 @@ def with_planes(parts: SampleParts, sample: Sample) -> SampleParts:
         labels=_flat_labels(parts.labels, how, sample) if parts.labels else None,
         polygons=polygons,
         notes=(*parts.notes, _note(how, n_planes)),
+    )
+
+
+def _each(parts: SampleParts, sample: Sample) -> SampleParts:
+    """The planes of a stack as so many images; labels and polygons stay those of the stack."""
+    header = parts.image.header
+    n_planes = header.shape[1]
+    if parts.images:
+        raise UserError(
+            where=f"image.z, {sample.where}",
+            found=f"each of {n_planes} planes is asked for, and the sample has {len(parts.images)} images already",
+            do="make one sample an image, or give all, max, mean or the number of a plane",
+        )
+    width = len(str(n_planes - 1))
+    images = tuple(
+        NamedImage(f"z{k:0{width}}", f"z{k:0{width}}", _flat(parts.image, k), {"plane": str(k)})
+        for k in range(n_planes)
+    )
+    note = f"each of {n_planes} planes is an image of its own (image.z)"
+    image = replace(parts.image, header=images[0].part.header, open=images[0].part.open)
+    return replace(
+        parts,
+        image=image,
+        images=images,
+        layout="planes",
+        plane_step_um=header.z_step_um,
+        notes=(*parts.notes, note),
     )
 
 

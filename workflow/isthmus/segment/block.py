@@ -94,11 +94,7 @@ def read_imported(job: ImportJob, region: Region) -> np.typing.NDArray[np.generi
 
 def _source(job: ImportJob, region: Region) -> Region:
     """Where a region of the part in use lies in the label image."""
-    shift = job.window.start
-    return Region(
-        (region.start[0] + shift[0], region.start[1] + shift[1], region.start[2] + shift[2]),
-        (region.stop[0] + shift[0], region.stop[1] + shift[1], region.stop[2] + shift[2]),
-    )
+    return region.moved(job.window.start)
 
 
 def compute_function(job: SegmentJob | ImportJob) -> partial[BlockResult]:

@@ -26,7 +26,7 @@ from isthmus.steps.quantify_pack import measured_channels, measures_of
 from isthmus.steps.sheet import settings_of, sheet_sample
 from isthmus.steps.spots import spots_of
 from isthmus.steps.stored import describe_shards
-from isthmus.tables.agreement import TranscriptTally
+from isthmus.tables.agreement import TranscriptTally, vendor_cells_by_plane
 from isthmus.tables.cells import cell_index, make_table, write_table
 from isthmus.tables.complete import complete_cells
 from isthmus.tables.counts import alphabetical, count_tables, is_control, merge_counts
@@ -138,15 +138,16 @@ def _write_transcripts(
     tally = TranscriptTally(controls=controls, min_qv=options.min_qv)
     folder = paths.work / "states.partial"
     shutil.rmtree(folder, ignore_errors=True)
-    regions = (plan.grid.block(block).write for block in range(plan.grid.n_blocks))
-    note_states(folder, paths.points, zip(regions, records, strict=True), sums.ids)
+    note_states(folder, paths.points, zip(plan.points_regions, records, strict=True), sums.ids)
     assignment = Assignment(folder, paths.points, sums.ids, points["n_rows"])
     writer = TranscriptWriter(paths.transcripts)
     for batch, rows in with_cells(source.batches(BATCH_ROWS), assignment):
         writer.write(batch)
-        tally.add(batch, rows.compartment, rows.inside)
+        seen = vendor_cells_by_plane(batch, plan.plane_step_um) if plan.plane_step_um else batch
+        tally.add(seen, rows.compartment, rows.inside)
     writer.finish()
     shutil.rmtree(folder)
     # What the vendor says of the whole image does not count where only a window of it is used.
     whole = plan.window.shape == plan.shape[1:]
+    whole = whole and plan.layout != "planes"  # where a cell counts in each plane
     return tally.summary(n_cells=int(sums.ids.size), n_vendor_cells=plan.n_vendor_cells if whole else None)

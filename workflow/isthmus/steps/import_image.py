@@ -90,16 +90,11 @@ def _import_shard(job: _ImportJob, task: tuple[int, int]) -> npt.NDArray[np.int6
     """Copy one shard of one channel; returns its histogram."""
     channel, index = task
     write = job.grid.block(index).write
-    source = Region(_moved(write.start, job.window.start), _moved(write.stop, job.window.start))
-    pixels = job.source.open().read(channel, source.slices)
+    pixels = job.source.open().read(channel, write.moved(job.window.start).slices)
     pixels = as_stored(pixels, job.values, channel=channel, where=job.where)
     level = Level.open(job.target, is_volume=job.grid.shape[0] > 1, has_channels=True, mode="r+")
     level.write(write, pixels.astype(level.array.dtype), channel)
     return count_pixels(pixels)
-
-
-def _moved(place: Triple, by: Triple) -> Triple:
-    return (place[0] + by[0], place[1] + by[1], place[2] + by[2])
 
 
 def _put_in_place(new: Path, image: Path, digest: str) -> None:

@@ -39,10 +39,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Task:
-    """One shard of one image, for all channels or for one; `number` is that of the shard among those of all images."""
+    """One shard of one image, for all channels or for one.
+
+    start is the first pixel (z, y, x) of the image in use; number is that of the shard among those of all images.
+    """
 
     name: str
     part: ImagePart
+    start: Triple
     array: Path
     grid: Grid
     index: int
@@ -91,8 +95,9 @@ def shards_of_many(sample: SamplePlan) -> Stack:
 
 
 def _images(job: Job) -> tuple[NamedImage, ...]:
-    """The images as the reader finds them now, which must be those of the plan."""
-    images = read_sample(sheet_sample(job.sample)).images
+    """The images in use as the reader finds them now, which must be those of the plan."""
+    wanted = set(job.sample.image_paths)
+    images = tuple(image for image in read_sample(sheet_sample(job.sample)).images if image.path in wanted)
     if [image.path for image in images] != list(job.sample.image_paths):
         raise UserError(
             where=str(job.sample.sheet.get("where") or job.sample_name),
@@ -118,8 +123,8 @@ def _tasks(
             channels = tuple(range(first, first + together))
             for index in range(grid.n_blocks):
                 shard = stack.first_block(number) + index
-                array = store / image.path / "0"
-                yield _Task(image.name, image.part, array, grid, index, shard, channels, where, values)
+                array, start = store / image.path / "0", sample.images[number].start
+                yield _Task(image.name, image.part, start, array, grid, index, shard, channels, where, values)
 
 
 def _make_level(
@@ -160,7 +165,7 @@ def _import_shard(task: _Task) -> list[npt.NDArray[np.int64]]:
 
 
 def _read(task: _Task, channel: int, write: Region) -> npt.NDArray[np.generic]:
-    pixels = task.part.open().read(channel, write.slices)
+    pixels = task.part.open().read(channel, write.moved(task.start).slices)
     if pixels.shape != write.shape:
         sizes = (" x ".join(map(str, shape)) for shape in (pixels.shape, write.shape))
         raise UserError(

@@ -101,10 +101,10 @@ class _Runs:
 
     def __init__(self, folder: Path, sample: SamplePlan) -> None:
         self._folder, self._sample = folder, sample
-        start, stop = sample.window_start, sample.window_stop
-        self._lattice = np.array(lattice_of(sample.window.shape), dtype=np.int64)
-        self._image = np.array(sample.shape[1:], dtype=np.int64)
-        self._window = np.array([*start, *stop], dtype=np.int64)
+        window = sample.points_window
+        self._lattice = np.array(lattice_of(window.shape), dtype=np.int64)
+        self._image = np.array(sample.points_shape, dtype=np.int64)
+        self._window = np.array([*window.start, *window.stop], dtype=np.int64)
         self._affine = np.array(sample.affine, dtype=np.float64)
         self._starts = np.zeros(int(self._lattice.prod()) + 1, dtype=np.int64)
         self._waiting, self._sorted = empty_points(0), empty_points(0)
@@ -124,7 +124,7 @@ class _Runs:
             _column(batch, "y_um"),
             self._planes(batch),
             self._affine,
-            self._sample.z_step_um,
+            self._sample.plane_step_um or self._sample.z_step_um,
             self._image,
             self._window,
             self._lattice,
@@ -162,8 +162,8 @@ class _Runs:
             self._sorted = empty_points(size)
 
     def _planes(self, batch: pa.RecordBatch) -> npt.NDArray[np.floating[Any]]:
-        """Z in micrometres where the image is a volume; in a plane, z does not matter."""
-        return _column(batch, "z_um" if self._sample.shape[1] > 1 else "")
+        """Z in micrometres where the image is a volume or a stack of planes; in a plane, z does not matter."""
+        return _column(batch, "z_um" if self._sample.points_shape[0] > 1 else "")
 
 
 def _column(batch: pa.RecordBatch, name: str, dtype: type = np.float64) -> npt.NDArray[Any]:

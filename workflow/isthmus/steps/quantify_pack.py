@@ -82,7 +82,8 @@ def _function(job: Job) -> Callable[[int], BlockResult]:
 def many_quantify_job(job: Job) -> ManyQuantifyJob:
     """What pass 2 of any block of any image of the job's sample needs."""
     made = replace(quantify_job(job), image=job.sample_paths.image)
-    return ManyQuantifyJob(made, job.sample.stack, job.sample.image_paths)
+    sample = job.sample
+    return ManyQuantifyJob(made, sample.stack, sample.image_paths, are_planes=sample.layout == "planes")
 
 
 def measured_channels(channels: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[int, ...]:

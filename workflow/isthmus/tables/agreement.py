@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from isthmus.tables.join import add_kinds
 
@@ -106,6 +107,17 @@ class TranscriptTally:
             found["n_merged"] = n_mixed({(ours, theirs): n for (theirs, ours), n in both.items()})
             found["n_split"] = n_mixed(both)
         return found
+
+
+def vendor_cells_by_plane(batch: pa.RecordBatch, plane_step_um: float) -> pa.RecordBatch:
+    """Transcripts whose vendor's cell is told apart by plane, as ours are where each plane is an image of its own."""
+    if "vendor_cell_id" not in batch.schema.names:
+        return batch
+    at = batch.schema.names.index("vendor_cell_id")
+    plane = pc.floor(pc.divide(batch.column("z_um").cast(pa.float64()), plane_step_um)).cast(pa.int64())
+    cell = batch.column("vendor_cell_id").cast(pa.string())
+    named = pc.binary_join_element_wise(cell, plane.cast(pa.string()), " in plane ")
+    return batch.set_column(at, "vendor_cell_id", named)
 
 
 def _count_pairs(one: Int64, other: Int64) -> Iterator[tuple[tuple[int, int], int]]:

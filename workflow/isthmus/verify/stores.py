@@ -62,7 +62,7 @@ class StoreCheck:
 
     def _collection(self) -> Iterator[UserError]:
         """Whether the groups above many images list them."""
-        if self._plan.layout == "series":
+        if self._plan.layout in ("series", "planes"):
             yield from self._group(self._of.image / "OME", ("series",), list(self._plan.image_paths))
         if self._plan.layout == "plate":
             fields: dict[str, list[str]] = {}
