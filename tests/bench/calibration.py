@@ -7,6 +7,7 @@ what that used.
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ import tifffile
 import yaml
 from tissue import CHANNELS, PIXEL_SIZE_UM, GeneratedTissue
 
-from bench.measure import ROOT
 from bench.shard_memory import EDGES_PX, RULES, probe
 from isthmus.blocks.grid import Region, Triple
 from isthmus.launch.run import Run
@@ -169,7 +169,7 @@ def compare_unseen(results: Path) -> Iterator[str]:
     yield f"CPU s {planned_s:.0f} planned, {used_s:.0f} used: {planned_s / used_s:.2f}"
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *, only_memory: bool) -> None:
     """Run all that have not been run yet, fit, and compare."""
     for study in (*FITTED, UNSEEN):
         place = folder / study.name
@@ -178,7 +178,7 @@ def main(folder: Path) -> None:
         config = place / "config.yaml"
         run_study(config if config.exists() else write_study(study, place), cores=study.cores)
         print(f"{study.name} done", flush=True)  # noqa: T201
-    calibrate([folder / study.name / "results" for study in FITTED], probes())
+    calibrate([folder / study.name / "results" for study in FITTED], probes(), only_memory=only_memory)
     for line in compare_unseen(_planned_anew(folder / UNSEEN.name)):
         print(line)  # noqa: T201
 
@@ -193,6 +193,8 @@ def _planned_anew(place: Path) -> Path:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(f"usage: {Path(sys.argv[0]).name} FOLDER (in {ROOT}, with PYTHONPATH=workflow:tests)")
-    main(Path(sys.argv[1]).resolve())
+    parser = argparse.ArgumentParser(prog="PYTHONPATH=workflow:tests python -P -m bench.calibration")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the runs are, or will be")
+    parser.add_argument("--only-memory", action="store_true", help="on a machine that does other things too")
+    given = parser.parse_args()
+    main(given.folder.resolve(), only_memory=given.only_memory)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.measure import ROOT
 from isthmus.blocks.grid import Grid, Region, Triple
 from isthmus.image.ome_zarr import Level, create_level
 from isthmus.image.pyramid import HalvingJob, halve_shard
@@ -30,7 +31,8 @@ _KB_PER_MB = 1024
 def probe(rule: str, edge_px: int) -> float:
     """Largest resident memory in MB."""
     command = [sys.executable, "-P", "-m", "bench.shard_memory", rule, str(edge_px)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'workflow'}{os.pathsep}{ROOT / 'tests'}"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return float(json.loads(done.stdout))
 
 
@@ -64,7 +66,8 @@ def _measure(rule: str, edge: int, folder: Path) -> float:
     os.waitpid(child, 0)
     if rule == "import_image":
         _make(folder / "to", shape, edge)
-        job = _ImportJob(_Stored(folder / "from"), Region((0, 0, 0), shape), folder / "to", grid, "probe")  # type: ignore[arg-type]
+        source, window = _Stored(folder / "from"), Region((0, 0, 0), shape)
+        job = _ImportJob(source, window, folder / "to", grid, "probe", values=None)  # type: ignore[arg-type]
         for index in range(2):
             _import_shard(job, (0, index))
     else:

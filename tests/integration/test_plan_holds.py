@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bench import shard_memory
 from bench.calibration import Study, compare_unseen, run_study, used_by_rule, write_study
 from conftest import Finished
 
@@ -34,6 +35,12 @@ def test_a_finished_run_tells_what_constants_are_fitted_to(small_run: Finished) 
     assert {rule for rule, constants in made["cpu_s"].items() if constants} == rules
     assert made["worker_mb"]["segment_pack"]
     assert len(list(compare(seen, made))) >= 2 * len(rules)  # CPU time and memory of each
+
+
+@pytest.mark.parametrize("rule", shard_memory.RULES)
+def test_the_memory_of_workers_grows_with_their_shards(rule: str) -> None:
+    small, large = shard_memory.probe(rule, 256), shard_memory.probe(rule, 2048)
+    assert 4 < large - small < 400  # MB: a shard holds 8 MB, and is held more than once
 
 
 @pytest.mark.slow

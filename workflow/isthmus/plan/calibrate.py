@@ -7,6 +7,7 @@ constant is negative, and relative errors count: a run of a minute matters as mu
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -27,6 +28,7 @@ from isthmus.plan.rules import IN_PACKS, PER_RUN, POOLED
 from isthmus.plan.size import Size
 
 _MB = 1e6
+MEMORY = ("fixed_mb", "worker_mb")
 _BY_BORDER = ("segment_pack", "certify_seams")
 
 
@@ -198,12 +200,26 @@ def compare(seen: Sequence[Seen], constants: Mapping[str, Any]) -> Iterator[str]
 
 
 def calibrate(
-    folders: Sequence[Path], more: Sequence[Seen] = (), say: Callable[[str], object] = sys.stdout.write
+    folders: Sequence[Path],
+    more: Sequence[Seen] = (),
+    *,
+    only_memory: bool = False,
+    say: Callable[[str], object] = sys.stdout.write,
 ) -> None:
-    """Fit to results folders and what else was measured, write `constants.yaml`, say how well it fits."""
+    """Fit to results folders and what else was measured, write `constants.yaml`, say how well it fits.
+
+    Rules that the folders have nothing of keep their constants. only_memory: all but memory stays too, because CPU
+    seconds that were measured beside other work are too many.
+    """
     seen = [*(one for folder in folders for one in observe(folder)), *more]
-    made = fit(seen)
-    head = {"fitted": time.strftime("%Y-%m-%d", time.gmtime()), "runs": len(folders)}
+    before = yaml.safe_load(CONSTANTS.read_text(encoding="utf-8"))
+    kinds = MEMORY if only_memory else tuple(KINDS)
+    made = {kind: before[kind] for kind in KINDS}
+    for kind in kinds:
+        made[kind] |= {rule: constants for rule, constants in fit(seen)[kind].items() if constants}
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    fitted = {kind: today if kind in kinds else before["fitted"][kind] for kind in KINDS}
+    head = {"fitted": fitted, "runs": len(folders)}
     text = "# Written by `python -P -m isthmus.plan.calibrate`; what the terms are: plan/cost.py.\n"
     CONSTANTS.write_text(text + yaml.safe_dump({**head, **made}, sort_keys=False), encoding="utf-8")
     for line in compare(seen, made):
@@ -211,6 +227,8 @@ def calibrate(
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        sys.exit("usage: python -P -m isthmus.plan.calibrate RESULTS ...")
-    calibrate([Path(word) for word in sys.argv[1:]])
+    parser = argparse.ArgumentParser(prog="python -P -m isthmus.plan.calibrate")
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS")
+    parser.add_argument("--only-memory", action="store_true", help="leave constants of CPU time and storage")
+    given = parser.parse_args()
+    calibrate(given.results, only_memory=given.only_memory)
