@@ -67,9 +67,9 @@ class Disturbed:
         self._signs = Signs(self.on_slurm.results)
         self._hit = time.monotonic()
 
-    def freeze(self) -> tuple[str, str]:
-        """Stop packs that have done a block; name and Slurm job of one of them."""
-        self.frozen = self.on_slurm.freeze_packs(self.run, step=self.step)
+    def freeze(self, blocks: int = 1) -> tuple[str, str]:
+        """Stop packs when so many blocks are done; name and Slurm job of one of them."""
+        self.frozen = self.on_slurm.freeze_packs(self.run, step=self.step, blocks=blocks)
         time.sleep(4 * _LOOK_EVERY_S)  # what they did before is no sign of what comes
         return next(iter(self.frozen.items()))
 

@@ -27,8 +27,8 @@ def scancel(of: Disturbed) -> None:
 
 
 def warning(of: Disturbed) -> None:
-    """The warning that Slurm gives before the time is up."""
-    _, job = of.freeze()
+    """The warning that Slurm gives before the time is up, to a pack that has begun: it has more blocks than workers."""
+    _, job = of.freeze(blocks=0)
     of.cluster.call("scancel", "--batch", "--signal=USR1", job)
     time.sleep(1.0)
     of.hit()

@@ -128,23 +128,26 @@ class OnSlurm:
         return journal_lines(self.results, step)
 
     def freeze_packs(
-        self, process: subprocess.Popen[str] | None = None, *, step: str = "segment_pack"
+        self, process: subprocess.Popen[str] | None = None, *, step: str = "segment_pack", blocks: int = 1
     ) -> dict[str, str]:
-        """Wait until packs have done a block, then stop them in their tracks; the Slurm jobs that run, by name,
-        that which has done most first."""
-        wait_for(lambda: self.blocks_computed(step) >= 1, process)
-        frozen = {}
-        for name in (f"{step}.a.{pack}" for pack in PACKS):
-            notes = self.notes(name)
-            if (
-                notes
-                and notes[-1]["status"] == "running"
-                and "pid" in notes[-1]
-                and signal_tree(notes[-1]["pid"])
-            ):
-                frozen[name] = self.slurm_jobs(name)[-1]
+        """Wait until packs have done so many blocks (0: have begun), then stop them in their tracks; the Slurm jobs
+        that run, by name, that which has done most first."""
+        wait_for(lambda: self.blocks_computed(step) >= blocks and self._running(step), process)
+        frozen = {
+            name: self.slurm_jobs(name)[-1] for name, pid in self._running(step).items() if signal_tree(pid)
+        }
         assert frozen, "the packs were too fast for this test"
         return dict(sorted(frozen.items(), key=lambda item: -self._blocks_of(item[0])))
+
+    def _running(self, step: str) -> dict[str, int]:
+        """Process ids of the packs of a step that have begun and not ended, by name."""
+        last = {name: self.notes(name)[-1:] for name in (f"{step}.a.{pack}" for pack in PACKS)}
+        return {
+            name: note["pid"]
+            for name, notes in last.items()
+            for note in notes
+            if note["status"] == "running" and "pid" in note
+        }
 
     def _blocks_of(self, name: str) -> int:
         step, sample, pack = name.split(".")

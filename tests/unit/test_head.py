@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,8 @@ from isthmus.launch.head import Head, is_held
 from isthmus.launch.heartbeat import Heartbeat
 from isthmus.launch.profile import Profile, read_profile
 from isthmus.plan.paths import RunPaths
-from isthmus.slurm.commands import NotAnswering
+from isthmus.slurm.commands import NotAnswering, QueuedJob
+from isthmus.slurm.sbatch import submit
 
 
 def _held_by(work, process, **other):
@@ -158,31 +160,76 @@ def test_a_head_in_a_job_elsewhere_holds_the_folder_while_its_job_lives(
         assert json.loads((tmp_path / "work" / "head.json").read_text())["slurm_job"] == mine
 
 
-def test_options_of_the_heads_own_job(tmp_path, monkeypatch):
-    monkeypatch.setattr(head_job, "_sbatch", lambda options, script: handed.append((options, script)) or "9")
-    handed = []
+@pytest.fixture
+def handed(monkeypatch):
+    """What is handed to Slurm: options, script, environment."""
+    seen = []
+
+    def submit(options, script, *, environment, **_):
+        seen.append((list(options), script, environment))
+        return "9;cluster"
+
+    monkeypatch.setattr(head_job, "submit", submit)
+    return seen
+
+
+def test_options_of_the_heads_own_job(tmp_path, monkeypatch, handed):
     paths = RunPaths(tmp_path)
     resources = {"slurm_partition": "small", "qos": "normal", "mem_mb": 0}
     profile = Profile(tmp_path / "p", {"executor": "isthmus-slurm", "default-resources": resources})
-    assert (
-        head_job.submit_head(paths, profile, ["run", "a b.yaml", "--head-in-job"], account="x", minutes=30)
-        == "9"
-    )
-    options, script = handed.pop()
+    words = ["run", "a b.yaml", "--head-in-job"]
+    monkeypatch.setenv("LICENCE", "7")
+    assert head_job.submit_head(paths, profile, words, account="x", minutes=30, exported=["LICENCE"]) == "9"
+    options, script, environment = handed.pop()
     assert {"--account=x", "--partition=small", "--qos=normal", "--time=30"} <= set(options)
     assert not [option for option in options if option.startswith("--mem")]
     assert "isthmus run 'a b.yaml' --head-in-job" in script
+    assert environment["LICENCE"] == "7"
     monkeypatch.setenv("ISTHMUS_HEAD_IN_JOB", "9")
     assert head_job.submit_next(paths) == "9"
-    assert handed == [([*options, "--dependency=afterany:9"], script)]
+    after, again, environment = handed.pop()
+    assert (after, again) == ([*options, "--dependency=afterany:9"], script)
+    assert environment["LICENCE"] == "7"
 
 
-def test_the_heads_own_job_has_the_qos_of_its_account(tmp_path, monkeypatch):
-    handed = []
-    monkeypatch.setattr(head_job, "_sbatch", lambda options, script: handed.extend(options) or "9")
+@pytest.mark.parametrize("words", [("--isthmus-slurm-export", "B,C"), ("--isthmus-slurm-export=B,C",)])
+def test_variables_that_jobs_get_are_those_of_the_command_line_or_of_the_profile(tmp_path, words):
+    profile = Profile(tmp_path, {"executor": "isthmus-slurm", "isthmus-slurm-export": "A, B"})
+    assert profile.exported() == ["A", "B"]
+    assert profile.exported(["--quiet", *words, "target"]) == ["B", "C"]
+    assert Profile(tmp_path, {}).exported(["target"]) == []
+
+
+def test_a_hand_over_waits_for_a_controller_that_is_away(tmp_path, monkeypatch, capfd, handed):
+    profile = Profile(tmp_path / "p", {"executor": "isthmus-slurm"})
+    monkeypatch.setenv("ISTHMUS_HEAD_IN_JOB", "8")
+    head_job.submit_head(RunPaths(tmp_path), profile, ["run"], account="", minutes=30)
+    monkeypatch.setattr(head_job, "submit", partial(submit, pause_s=0.01))
+    there = {"8": "RUNNING", "9": "PENDING"}
+    queued = {id_: QueuedJob(id_, state, "", "") for id_, state in there.items()}
+    answers = [NotAnswering("squeue"), {"8": queued["8"]}, queued]
+
+    def ask(names):
+        answer = answers.pop(0)
+        if isinstance(answer, NotAnswering):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(head_job, "queued_jobs", ask)
+    tool = tmp_path / "bin" / "sbatch"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\necho x >>{tmp_path}/called\necho "Socket timed out" >&2\nexit 1\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    assert head_job.submit_next(RunPaths(tmp_path)) == "9"  # this job itself, 8, is not the next one
+    assert (tmp_path / "called").read_text().count("x") == 2, "submitted while Slurm had not told"
+    assert "Slurm does not answer" in capfd.readouterr().out
+
+
+def test_the_heads_own_job_has_the_qos_of_its_account(tmp_path, handed):
     profile = read_profile(Path(__file__).parents[2] / "profiles" / "discoverer")
     head_job.submit_head(RunPaths(tmp_path), profile, ["run"], account="ehpc-reg-1", minutes=30)
-    assert {"--account=ehpc-reg-1", "--qos=ehpc-reg-1"} <= set(handed)
+    assert {"--account=ehpc-reg-1", "--qos=ehpc-reg-1"} <= set(handed[0][0])
 
 
 def test_a_profile_without_slurm_has_no_head_job(tmp_path):

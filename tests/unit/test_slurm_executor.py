@@ -23,7 +23,7 @@ from isthmus.errors import UserError
 from isthmus.launch.site import interpreter_of
 from isthmus.slurm.commands import NotAnswering
 from isthmus.slurm.environment import clean_environment
-from snakemake_executor_plugin_isthmus_slurm.sbatch import submit
+from isthmus.slurm.sbatch import submit
 from snakemake_executor_plugin_isthmus_slurm.submission import last_word, make_script
 
 LEANT_ON = (

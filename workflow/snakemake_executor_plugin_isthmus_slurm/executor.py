@@ -23,11 +23,11 @@ from isthmus.launch.site import SITE, interpreter_of
 from isthmus.plan.paths import RunPaths
 from isthmus.slurm.accounts import check_account
 from isthmus.slurm.commands import NotAnswering, accounted_states, cancel, queued_jobs
-from isthmus.slurm.environment import clean_environment
+from isthmus.slurm.environment import clean_environment, split_names
 from isthmus.slurm.names import JobKey, known_names, note_name
 from isthmus.slurm.orphans import Orphans
+from isthmus.slurm.sbatch import submit, wait_for_answer
 from isthmus.slurm.watch import Fate, Verdict, Watch
-from snakemake_executor_plugin_isthmus_slurm.sbatch import submit, wait_for_answer
 from snakemake_executor_plugin_isthmus_slurm.settings import LONGEST_POLL_S
 from snakemake_executor_plugin_isthmus_slurm.submission import last_word, make_script
 from snakemake_executor_plugin_isthmus_slurm.telling import Teller
@@ -144,11 +144,10 @@ class Executor(slurm_plugin.Executor):  # type: ignore[misc]
             warn_s=max(1, warn_s - _WARNED_LESS_S),
             interpreter=interpreter_of(str(job.resources.get(SITE, ""))),
         )
-        also = [name.strip() for name in settings.export.split(",") if name.strip()]
         said = submit(
             shlex.split(call),
             script,
-            environment=clean_environment(os.environ, also=also),
+            environment=clean_environment(os.environ, also=split_names(settings.export)),
             there=lambda: self._is_there(key),
             say=self._say,
             stopping=self._stopping,

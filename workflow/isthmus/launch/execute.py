@@ -36,7 +36,8 @@ from isthmus.launch.tidy import tidy
 from isthmus.packs.tied import tie_to_parent
 from isthmus.plan.news import NewsReader
 from isthmus.sites.account import snakemake_options
-from isthmus.slurm.names import forget_names
+from isthmus.slurm.commands import NotAnswering, cancel, queued_jobs
+from isthmus.slurm.names import forget_names, known_names
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SNAKEFILE = REPOSITORY / "workflow" / "Snakefile"
@@ -93,7 +94,14 @@ def execute(request: Request) -> int:
 def _submit_head(request: Request, run: Run, profile: Profile) -> int:
     if is_held(run.paths.work):
         Head(run.paths.work).take()  # tells who holds it
-    job = submit_head(run.paths, profile, request.words, account=request.account, minutes=request.head_min)
+    job = submit_head(
+        run.paths,
+        profile,
+        request.words,
+        account=request.account,
+        minutes=request.head_min,
+        exported=profile.exported(request.arguments),
+    )
     sys.stdout.write(
         f"the head of the run is job {job}; `isthmus status {run.paths.root}` tells how far it is\n"
         f"log: {run.paths.logs / 'slurm' / f'head.{job}.log'}\n"
@@ -212,6 +220,7 @@ def _run_snakemake(
             raise
         except BaseException:
             _stop(process)
+            _cancel_all(run, display)
             raise
     _show(display, reader, news)
     return process.returncode
@@ -238,6 +247,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         except (ProcessLookupError, subprocess.TimeoutExpired):
             continue
         return
+
+
+def _cancel_all(run: Run, display: Display) -> None:
+    """Cancel on Slurm what the workflow could not cancel in its time."""
+    try:
+        left = [job.id for job in queued_jobs(known_names(run.paths)).values() if not job.has_ended]
+        if left:
+            cancel(left)
+    except NotAnswering as error:
+        display.say(f"jobs could not be cancelled ({error}); the next run sees to them")
 
 
 def _tell(run: Run, code: int, seconds: float) -> int:

@@ -10,28 +10,31 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from types import FrameType
 
 from isthmus.errors import UserError
 from isthmus.launch.profile import Profile
 from isthmus.plan.paths import RunPaths
 from isthmus.sites.account import qos_of_account
-from isthmus.slurm.commands import ANSWER_S, NotAnswering, ask
+from isthmus.slurm.commands import NotAnswering, ask, queued_jobs
 from isthmus.slurm.details import to_minutes
 from isthmus.slurm.environment import clean_environment
 from isthmus.slurm.names import head_name
+from isthmus.slurm.sbatch import submit
 from isthmus.steps.job import write_json
 
 _IN_JOB = "ISTHMUS_HEAD_IN_JOB"
 _MEMORY_MB = 2000
 _LONGEST_MIN = 24 * 60
 _WARN_S = 120
+_PATIENCE_S = _WARN_S - 20.0
+"""For a controller that is away: longer would outlast the job that hands over."""
 _SCRIPT = """#!{interpreter}
 # the head of a run
 {variable}="$SLURM_JOB_ID"
@@ -45,9 +48,15 @@ class HandOver(BaseException):
 
 
 def submit_head(
-    paths: RunPaths, profile: Profile, words: Sequence[str], *, account: str, minutes: int | None
+    paths: RunPaths,
+    profile: Profile,
+    words: Sequence[str],
+    *,
+    account: str,
+    minutes: int | None,
+    exported: Sequence[str] = (),
 ) -> str:
-    """Submit `isthmus` with these words as a job; returns its id."""
+    """Submit `isthmus` with these words as a job that gets these variables too; returns its id."""
     if not profile.on_slurm:
         raise UserError(
             where="--head-in-job",
@@ -62,8 +71,8 @@ def submit_head(
     options += [f"--time={minutes or _longest(profile)}", *_of_profile(profile, account)]
     interpreter = profile.site.interpreter if profile.site else "/bin/sh"
     script = _SCRIPT.format(interpreter=interpreter, variable=_IN_JOB, command=command)
-    write_json(_note(paths), {"options": options, "script": script})
-    return _sbatch(options, script)
+    write_json(_note(paths), {"options": options, "script": script, "exported": [*exported]})
+    return _sbatch(paths, options, script, exported=exported)
 
 
 def is_head_job() -> bool:
@@ -76,11 +85,13 @@ def submit_next(paths: RunPaths) -> str:
     try:
         noted = json.loads(_note(paths).read_text())
         options, script = [str(word) for word in noted["options"]], str(noted["script"])
+        exported = [str(name) for name in noted.get("exported", [])]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             where=str(_note(paths)), found=f"cannot be read ({error})", do="start the run again"
         ) from None
-    return _sbatch([*options, f"--dependency=afterany:{os.environ[_IN_JOB]}"], script)
+    after = f"--dependency=afterany:{os.environ[_IN_JOB]}"
+    return _sbatch(paths, [*options, after], script, exported=exported)
 
 
 @contextmanager
@@ -130,21 +141,22 @@ def _longest(profile: Profile) -> int:
     return int(min([_LONGEST_MIN, *(limit for limit in limits if limit)]))
 
 
-def _sbatch(options: Sequence[str], script: str) -> str:
-    done = subprocess.run(
+def _sbatch(paths: RunPaths, options: Sequence[str], script: str, *, exported: Sequence[str]) -> str:
+    """Submit it, with patience for a controller that does not answer; returns the job's id."""
+
+    def there() -> str:
+        mine = os.environ.get(_IN_JOB, "")
+        queued = queued_jobs([head_name(paths.root)]).values()
+        return next((job.id for job in queued if job.id != mine and not job.has_ended), "")
+
+    said = submit(
         options,
-        input=script,
-        env=clean_environment(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=ANSWER_S,
-        check=False,
+        script,
+        environment=clean_environment(os.environ, also=exported),
+        there=there,
+        say=lambda text: print(text, flush=True),  # noqa: T201 - there is no display yet, or none any more
+        stopping=Event(),
+        where="--head-in-job",
+        patience_s=_PATIENCE_S,
     )
-    if done.returncode:
-        lines = [line.removeprefix("sbatch: error: ") for line in done.stderr.splitlines()]
-        raise UserError(
-            where="--head-in-job",
-            found=f"Slurm refuses the job of the head ({'; '.join(lines)})",
-            do="mend the profile, or start without --head-in-job",
-        )
-    return done.stdout.strip().split(";")[0]
+    return said.split(";")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from isthmus.errors import UserError
 from isthmus.sites.load import site_of_profile
 from isthmus.sites.model import Site
+from isthmus.slurm.environment import split_names
 
 SLURM = "isthmus-slurm"
 
@@ -32,6 +34,13 @@ class Profile:
     def site(self) -> Site | None:
         """The site that it is for; None where it names none."""
         return site_of_profile(self.folder)
+
+    def exported(self, arguments: Sequence[str] = ()) -> list[str]:
+        """Names of further variables of the environment that jobs get; words for Snakemake win over the profile."""
+        option = f"{SLURM}-export"
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        parser.add_argument(f"--{option}", dest="export", default=str(self.options.get(option) or ""))
+        return split_names(parser.parse_known_args(arguments)[0].export)
 
     def default(self, resource: str) -> str:
         """A default resource; empty where there is none."""

@@ -32,3 +32,8 @@ def clean_environment(environment: Mapping[str, str], *, also: Iterable[str] = (
         part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(_WORKFLOW)
     ]
     return {**kept, "PYTHONPATH": os.pathsep.join(search), "PYTHONNOUSERSITE": "1"}
+
+
+def split_names(text: str) -> list[str]:
+    """Names of variables from a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

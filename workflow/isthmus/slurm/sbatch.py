@@ -37,6 +37,7 @@ def submit(
     there: Callable[[], str],
     say: Callable[[str], None],
     stopping: Event,
+    where: str = "sbatch",
     pause_s: float = _PAUSE_S,
     patience_s: float = _PATIENCE_S,
 ) -> str:
@@ -60,7 +61,7 @@ def submit(
         why = _worth_waiting(fault)
         is_open = is_open or why == _NO_ANSWER
         if not why or time.monotonic() > until:
-            raise UserError(where="sbatch", found=f"Slurm refuses the job ({fault})", do=_what_to_do(fault))
+            raise UserError(where=where, found=f"Slurm refuses the job ({fault})", do=_what_to_do(fault))
         if why != told:
             say(f"{why} ({fault}); trying again")
             told = why
@@ -71,7 +72,7 @@ def submit(
             except NotAnswering as error:
                 if is_open and time.monotonic() > until:
                     raise UserError(
-                        where="sbatch",
+                        where=where,
                         found=f"Slurm does not tell whether it has taken the job ({fault}; {error})",
                         do="run again when it answers: a job that it has taken is then used",
                     ) from None
