@@ -12,7 +12,6 @@ import tifffile
 from planned import PLATE, plan_of
 
 from isthmus.blocks.grid import Region
-from isthmus.config.models import Settings
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
@@ -24,8 +23,6 @@ from isthmus.plan.files import files_of
 from isthmus.plan.model import ImagePlan
 from isthmus.plan.windows import part_in_use
 from isthmus.readers.registry import read_sample
-
-SETTINGS = Settings.model_validate({"samples": "s.tsv"})
 
 
 def _write(
@@ -54,7 +51,7 @@ def test_a_folder_is_one_image_a_file(folder: Path) -> None:
     assert [(image.name, image.path) for image in parts.images] == [("one", "one"), ("two 2", "two_2")]
     assert parts.layout == "series"
     assert parts.image.header.shape == (2, 1, 50, 40), "as large as the largest along each axis"
-    check_images(parts, Sample(sample="s", image=folder), SETTINGS)
+    check_images(parts, Sample(sample="s", image=folder))
 
 
 @pytest.mark.parametrize(
@@ -67,9 +64,7 @@ def test_a_folder_is_one_image_a_file(folder: Path) -> None:
 def test_images_of_another_kind_are_named(folder: Path, about: dict[str, object], told: str) -> None:
     _write(folder / "zoo.ome.tif", **about)  # type: ignore[arg-type]
     with pytest.raises(UserError) as caught:
-        check_images(
-            _read(folder, reader="images"), Sample(sample="s", image=folder, where="row 2"), SETTINGS
-        )
+        check_images(_read(folder, reader="images"), Sample(sample="s", image=folder, where="row 2"))
     assert str(caught.value).startswith("row 2, image zoo: ")
     assert told in str(caught.value)
 
@@ -77,7 +72,7 @@ def test_images_of_another_kind_are_named(folder: Path, about: dict[str, object]
 def test_two_images_of_one_name_are_told(folder: Path) -> None:
     _write(folder / "two_2.ome.tif")
     with pytest.raises(UserError, match="2 images are called 'two_2'"):
-        check_images(_read(folder, reader="images"), Sample(sample="s", image=folder), SETTINGS)
+        check_images(_read(folder, reader="images"), Sample(sample="s", image=folder))
 
 
 def test_a_broken_image_is_named(folder: Path) -> None:
@@ -89,15 +84,12 @@ def test_a_broken_image_is_named(folder: Path) -> None:
 def test_what_needs_one_image_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="all lie in one place"):
         _read(folder, reader="images", origin_x_um=5.0)
-    labels = Settings.model_validate({"samples": "s.tsv", "segmentation": {"method": "labels"}})
-    with pytest.raises(UserError, match="'labels' for a sample of many images"):
-        check_images(_read(folder, reader="images"), Sample(sample="s", image=folder), labels)
 
 
 def test_transcripts_beside_images_are_refused(folder: Path) -> None:
     sample = Sample(sample="s", image=folder, where="row 2", reader="images", transcripts=folder / "t.csv")
     with pytest.raises(UserError, match="nothing says in which image each lies"):
-        check_images(read_sample(sample), sample, SETTINGS)
+        check_images(read_sample(sample), sample)
 
 
 def test_an_empty_folder_holds_no_images(tmp_path: Path) -> None:
@@ -138,7 +130,7 @@ def test_a_plate_is_written_and_read_again(tmp_path: Path) -> None:
     parts = _read(tmp_path / "p.ome.zarr")
     assert [image.path for image in parts.images] == names
     assert parts.images[2].columns == {"well": "A12", "row": "A", "column": "12", "field": "0"}
-    check_images(parts, Sample(sample="s"), SETTINGS)
+    check_images(parts, Sample(sample="s"))
 
 
 def test_a_series_is_written_and_read_again(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Tables from a block's local labels to final ids, on disk: one array for all blocks, each reads its part.
 
 `ids.npy` and `offsets.npy` are the table, `roots.npy` says where each instance has its root, `alone.npy` which local
-labels are their instance's only ones.
+labels are their instance's only ones, `given.npy` which id an instance has in the label image that it comes from.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ Int64 = npt.NDArray[np.int64]
 
 
 def write_lookup(
-    folder: Path, ids: npt.NDArray[np.integer[Any]], offsets: Int64, roots: Int64 | None = None
+    folder: Path,
+    ids: npt.NDArray[np.integer[Any]],
+    offsets: Int64,
+    roots: Int64 | None = None,
+    given: Int64 | None = None,
 ) -> None:
     """Write the table.
 
@@ -28,11 +32,16 @@ def write_lookup(
         Local label k of block b has the final id ids[offsets[b] + k - 1].
     roots
         Row-major index in the image of the root of id k, at k - 1; of imported labels the sorted ids.
+    given
+        For imported labels of many images, the id in its image of id k, at k - 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
     alone = _occur_once(ids)
-    for name, array in (("ids", ids), ("offsets", offsets), ("roots", roots), ("alone", alone)):
-        if array is not None:
+    named = {"ids": ids, "offsets": offsets, "roots": roots, "alone": alone, "given": given}
+    for name, array in named.items():
+        if array is None:
+            (folder / f"{name}.npy").unlink(missing_ok=True)
+        else:
             temporary = folder / f"{name}.partial.npy"
             np.save(temporary, array)
             temporary.replace(folder / f"{name}.npy")
@@ -41,6 +50,12 @@ def write_lookup(
 def read_roots(folder: Path) -> Int64:
     """The instances' roots (see `write_lookup`), mapped into memory."""
     return _mapped(folder / "roots.npy")
+
+
+def read_given(folder: Path) -> Int64 | None:
+    """The ids that imported instances have in their images (see `write_lookup`); None where ids are those."""
+    path = folder / "given.npy"
+    return _mapped(path) if path.exists() else None
 
 
 class LookupFile:

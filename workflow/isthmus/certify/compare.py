@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isthmus.blocks.grid import Region
-from isthmus.blocks.lookup import read_roots
+from isthmus.blocks.lookup import read_given, read_roots
 from isthmus.certify.uncut import Reason, TooLargeError, UncutJob, uncut_window
 from isthmus.image.ome_zarr import Level
 from isthmus.segment.block import ImportJob
@@ -80,11 +80,15 @@ def _compare(job: UncutJob, window: Region) -> WindowResult:
 def _identities(job: UncutJob, ids: Int64) -> Int64:
     """Written ids as identities (see `isthmus.certify.uncut`); an id that no instance has is unknown."""
     if isinstance(job.segment, ImportJob):
-        return ids
-    roots = read_roots(job.quantify.lookup)
+        given = read_given(job.quantify.lookup)
+        if given is None:
+            return ids
+        roots = given - 1
+    else:
+        roots = read_roots(job.quantify.lookup) - job.first_pixel
     present, where = np.unique(ids, return_inverse=True)
     made = np.full(present.size, _UNKNOWN, dtype=np.int64)
     known = (present > 0) & (present <= roots.size)
-    made[known] = roots[present[known] - 1] - job.first_pixel + 1
+    made[known] = roots[present[known] - 1] + 1
     made[present == 0] = 0
     return made[where].reshape(ids.shape)

@@ -79,12 +79,15 @@ class NamedImage:
         Its pixels. All images of a sample have the channels and the pixel size of the first, and are planes.
     columns
         What else of it goes to columns of the table, such as `well` and `field`; the same columns for all images.
+    labels
+        Its label image, where there is one; those of the planes of a stack are in the label image of the stack.
     """
 
     path: str
     name: str
     part: ImagePart
     columns: Mapping[str, str] = field(default_factory=dict)
+    labels: ImagePart | None = None
 
 
 POINT_COLUMNS = {
@@ -192,7 +195,8 @@ class SpotsPart:
 class SampleParts:
     """Everything a reader found for one sample.
 
-    labels is a label image of the image's shape; polygons are the vendor's cells where these have outlines instead.
+    labels is a label image of the image's shape, or of the stack's whose planes are images, or stands for the label
+    images of all images; polygons are the vendor's cells where these have outlines instead.
     labels_show says what either shows. planes_are says what several planes of the image are: a volume, or sections of
     one layer of cells, which are projected unless the user asks for more. fields are the fields of view that the image
     was taken in, where the files tell.

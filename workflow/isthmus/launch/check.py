@@ -10,10 +10,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from isthmus.blocks.grid import Region
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.affine import Affine
-from isthmus.image.source import ImagePart, SampleParts
+from isthmus.image.source import ImagePart, NamedImage, SampleParts
 from isthmus.launch.omics import omics_faults
 from isthmus.launch.run import Run
 from isthmus.plan.model import SamplePlan
@@ -25,6 +26,7 @@ from isthmus.steps.sheet import settings_of, sheet_sample
 
 _FIRST_ROWS = 50_000
 _LOOK_PX = 64
+_LOOK_IMAGES = 15
 _LEAST_ROOM = 1 << 18
 
 Checked = TypeVar("Checked")
@@ -56,8 +58,10 @@ def _check_inputs(run: Run) -> None:
             _check_overlap(parts, sheet_sample(plan), plan)
             if settings_of(run.plan, plan).segmentation.method != "labels":
                 continue
-            if parts.labels is not None:
-                _check_labels(parts.labels, plan)
+            if parts.images and parts.layout != "planes":
+                _check_label_images(parts.images, plan)
+            elif parts.labels is not None:
+                _check_labels(parts.labels, plan.points_window, str(plan.sheet["where"]))
             elif parts.polygons is not None:
                 check_polygons(
                     parts.polygons,
@@ -87,14 +91,24 @@ def _check_planes(run: Run) -> None:
         )
 
 
-def _check_labels(labels: ImagePart, plan: SamplePlan) -> None:
+def _check_label_images(images: Sequence[NamedImage], plan: SamplePlan) -> None:
+    """The same look at some of many label images: the first ones and the last."""
+    part = {image.path: image.labels for image in images}
+    for image in (*plan.images[:_LOOK_IMAGES], plan.images[-1]):
+        labels = part.get(image.path)
+        if labels is not None:
+            window = Region((0, 0, 0), image.shape).moved(image.start)
+            _check_labels(labels, window, f"{plan.sheet['where']}, image {image.name}")
+
+
+def _check_labels(labels: ImagePart, window: Region, where: str) -> None:
     """A look at a corner and the middle, where a background that is not 0 shows; all ids are seen at the import."""
-    start, stop = plan.window_start, plan.window_stop
+    start, stop = window.start, window.stop
     source = labels.open()
     for first in (start, tuple((a + b) // 2 for a, b in zip(start, stop, strict=True))):
         z, y, x = first
-        window = (slice(z, z + 1), slice(y, min(y + _LOOK_PX, stop[1])), slice(x, min(x + _LOOK_PX, stop[2])))
-        check_ids(source.read(0, window), (z, y, x), f"{plan.sheet['where']}, column labels")
+        looked = (slice(z, z + 1), slice(y, min(y + _LOOK_PX, stop[1])), slice(x, min(x + _LOOK_PX, stop[2])))
+        check_ids(source.read(0, looked), (z, y, x), f"{where}, column labels")
 
 
 def _check_overlap(parts: SampleParts, sample: Sample, plan: SamplePlan) -> None:

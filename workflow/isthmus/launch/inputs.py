@@ -43,7 +43,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
             settled = _settled(settings, own)
             _check_spacing(parts.image, sample)
             _check_values(settings, parts.image, sample)
-            check_images(parts, sample, settled)
+            check_images(parts, sample)
             _check_channels(settled, parts.image, sample)
             _check_labels(settled, parts, sample)
             _check_inputs(settings, parts, sample)

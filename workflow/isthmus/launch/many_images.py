@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from isthmus.config.models import Settings
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError
 from isthmus.image.source import NamedImage, SampleParts
@@ -15,8 +14,8 @@ _TAKEN = ("labels", "OME")
 """Groups that OME-Zarr gives a meaning to."""
 
 
-def check_images(parts: SampleParts, sample: Sample, settings: Settings) -> None:
-    """Raise a UserError where the images of a sample are not of one kind, or something is asked for that needs one."""
+def check_images(parts: SampleParts, sample: Sample) -> None:
+    """Raise a UserError where the images of a sample are not of one kind, or transcripts have no place in them."""
     if not parts.images:
         return
     first = parts.images[0]
@@ -41,12 +40,6 @@ def check_images(parts: SampleParts, sample: Sample, settings: Settings) -> None
             where=sample.where,
             found="transcripts beside many images: nothing says in which image each lies",
             do="make one sample an image",
-        )
-    if settings.segmentation.method == "labels":
-        raise UserError(
-            where=sample.where,
-            found="segmentation.method 'labels' for a sample of many images",
-            do="make one sample an image, or choose another method",
         )
 
 

@@ -6,14 +6,13 @@ Tested on real files: the Xenium crop of `isthmus fetch xenium_breast_small`, OM
 from __future__ import annotations
 
 from isthmus.config.samples import Sample
-from isthmus.errors import UserError
-from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
-from isthmus.image.source import ImagePart, SampleParts
+from isthmus.image.source import SampleParts
 from isthmus.image.steps import in_steps
 from isthmus.image.tiff import Pages
 from isthmus.readers.columns import accepted_names
 from isthmus.readers.image_sets import find_image_set, read_image_set
+from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import place, required_image, z_step_um
 from isthmus.readers.points import open_points
 from isthmus.readers.polygons import is_polygons, open_polygons
@@ -49,41 +48,8 @@ def read_generic(sample: Sample) -> SampleParts:
         reader=f"generic ({image.format})",
         image=part,
         points=points,
-        labels=None if polygons else read_labels(sample, part),
+        labels=None if polygons else labels_of(sample, part),
         polygons=polygons,
         labels_show="cells" if polygons else "nuclei",
         notes=tuple(notes),
     )
-
-
-def read_labels(sample: Sample, image: ImagePart) -> ImagePart | None:
-    """The label image of a sample: one channel of integers with the image's spatial shape."""
-    if sample.labels is None:
-        return None
-    inside = sample.labels / "labels"
-    if inside.is_dir():
-        raise UserError(
-            where=f"{sample.where}, column labels",
-            found=f"'{sample.labels}' is an image, which has label images inside",
-            do=f"name one of them, for example '{inside / 'nuclei'}'",
-        )
-    pages: Pages = "z" if sample.z_step_um else "c"
-    labels = open_image(sample.labels, where=f"{sample.where}, column labels", pages=pages)
-    _check_shape(sample, labels, image)
-    return labels.part(image.header.affine, image.header.z_step_um)
-
-
-def _check_shape(sample: Sample, labels: ImageDescription, image: ImagePart) -> None:
-    if labels.shape[0] != 1:
-        raise UserError(
-            where=sample.where,
-            found=f"label image '{sample.labels}' has {labels.shape[0]} channels",
-            do="give a label image of one channel",
-        )
-    if labels.shape[1:] != image.header.shape[1:]:
-        theirs, ours = (" x ".join(map(str, shape[1:])) for shape in (labels.shape, image.header.shape))
-        raise UserError(
-            where=sample.where,
-            found=f"label image '{sample.labels}' has {theirs} pixels (z, y, x), the image {ours}",
-            do="give a label image of the same size as the image",
-        )

@@ -23,14 +23,15 @@ from isthmus.image.open import open_image
 from isthmus.image.slices import slice_files
 from isthmus.image.source import ImagePart, Layout, NamedImage, SampleParts
 from isthmus.image.zarr_in import ome_attributes
+from isthmus.readers.label_images import read_labels
 from isthmus.readers.place import place, required_image, z_step_um
 
+Found = tuple[str, str, Path, dict[str, str]]
+"""An image among several: path in the store, name, file, columns."""
 
-def find_image_set(sample: Sample) -> tuple[Layout, list[tuple[str, str, Path, dict[str, str]]]] | None:
-    """The images of a sample whose column `image` names several: (path in the store, name, file, columns) of each.
 
-    None where it names one image.
-    """
+def find_image_set(sample: Sample) -> tuple[Layout, list[Found]] | None:
+    """The images of a sample whose column `image` names several; None where it names one."""
     folder = sample.image
     if folder is None or not folder.is_dir():
         return None
@@ -48,29 +49,32 @@ def find_image_set(sample: Sample) -> tuple[Layout, list[tuple[str, str, Path, d
 def read_images(sample: Sample) -> SampleParts:
     """Read a folder of image files, one image a file, or an OME-Zarr of several images."""
     folder = required_image(sample)
-    several = find_image_set(sample)
-    if several is not None:
-        return read_image_set(sample, *several)
-    files = slice_files(folder) if folder.is_dir() else []
-    if not files:
+    several = find_image_set(sample) or _files(folder)
+    if several is None:
         raise UserError(
             where=sample.where,
             found=f"'{folder}' holds no TIFF files",
             do="name a folder with one image a file, an OME-Zarr plate or an OME-Zarr series",
         )
-    return read_image_set(sample, "series", [(*_file_name(path), path, {}) for path in files])
+    return read_image_set(sample, *several)
 
 
-def read_image_set(
-    sample: Sample, layout: Layout, found: Sequence[tuple[str, str, Path, dict[str, str]]]
-) -> SampleParts:
-    """The parts of a sample of many images."""
+def _files(folder: Path) -> tuple[Layout, list[Found]] | None:
+    """A folder of image files, in natural order; None where there are none."""
+    files = slice_files(folder) if folder.is_dir() else []
+    return ("series", [(*_file_name(path), path, {}) for path in files]) if files else None
+
+
+def read_image_set(sample: Sample, layout: Layout, found: Sequence[Found]) -> SampleParts:
+    """The parts of a sample of many images; column `labels` names label images that lie as they do."""
     images, formats = [], set()
     for path, name, file, columns in found:
         image = open_image(file, where=f"{sample.where}, image {name}", fractions=True)
         formats.add(image.format)
-        images.append(NamedImage(path, name, _part(sample, image, len(found) > 1), columns))
+        part = _part(sample, image, len(found) > 1)
+        images.append(NamedImage(path, name, part, columns))
     what = "plate" if layout == "plate" else f"{len(images)} images"
+    images = with_labels(images, sample)
     return many_images(images, layout, reader=f"generic ({', '.join(sorted(formats))}, {what})")
 
 
@@ -87,10 +91,13 @@ def many_images(
     shapes = [image.part.header.shape for image in images]
     c, z, y, x = (max(sizes) for sizes in zip(*shapes, strict=True))
     header = replace(images[0].part.header, shape=(c, z, y, x))
+    labels = [image.labels for image in images if image.labels is not None]
+    label_files = tuple(dict.fromkeys(file for part in labels for file in part.files))
     files = tuple(dict.fromkeys(file for image in images for file in image.part.files))
     return SampleParts(
         reader=reader,
         image=ImagePart(header, largest.open, files),
+        labels=replace(labels[0], files=label_files) if labels else None,
         notes=notes,
         tested_on_real_files=tested_on_real_files,
         images=tuple(images),
@@ -106,6 +113,34 @@ def _part(sample: Sample, image: ImageDescription, is_one_of_many: bool) -> Imag
             do="leave these columns empty; pixel_size_um holds for all images",
         )
     return image.part(place(sample, image), z_step_um(sample, image))
+
+
+def with_labels(images: Sequence[NamedImage], sample: Sample) -> list[NamedImage]:
+    """The images with their label images: those of the same path or name in what column `labels` names."""
+    if sample.labels is None:
+        return list(images)
+    where = f"{sample.where}, column labels"
+    several = find_image_set(sample.model_copy(update={"image": sample.labels})) or _files(sample.labels)
+    if several is None:
+        raise UserError(
+            where=where,
+            found=f"'{sample.labels}' is no set of label images, and the sample has {len(images)} images",
+            do="name a folder of TIFF files called as the images are, or an OME-Zarr laid out as theirs",
+        )
+    found = {key: file for path, name, file, _ in several[1] for key in (path, name)}
+    missing = [image.name for image in images if not {image.path, image.name} & found.keys()]
+    if missing:
+        raise UserError(
+            where=where,
+            found=f"'{sample.labels}' has no label image of image {missing[0]}"
+            + (f" (nor of {len(missing) - 1} others)" if len(missing) > 1 else ""),
+            do="give each image a label image of its name",
+        )
+    files = [found.get(image.path) or found[image.name] for image in images]
+    return [
+        replace(image, labels=read_labels(file, image.part, where=f"{where}, image {image.name}"))
+        for image, file in zip(images, files, strict=True)
+    ]
 
 
 def _file_name(path: Path) -> tuple[str, str]:

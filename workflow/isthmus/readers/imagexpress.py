@@ -24,7 +24,7 @@ from isthmus.image.affine import Affine
 from isthmus.image.description import unique_names
 from isthmus.image.field_files import FieldFiles, Joined
 from isthmus.image.source import ImageHeader, ImagePart, NamedImage, SampleParts
-from isthmus.readers.image_sets import many_images
+from isthmus.readers.image_sets import many_images, with_labels
 from isthmus.readers.imagexpress_htd import Htd, find_htd
 from isthmus.readers.metaseries import MetaSeries, read_metaseries
 from isthmus.readers.place import required_image
@@ -67,7 +67,7 @@ def read_imagexpress(sample: Sample) -> SampleParts:
     names = _channels(plate, htd, fields[0], waves, where)
     images = [_image(sample, field, chosen[field], heads[field], names, how, where) for field in fields]
     return many_images(
-        images,
+        with_labels(images, sample),
         "plate",
         reader="imagexpress",
         notes=_notes(plate, htd, waves, how, plane, heads[fields[0]]),

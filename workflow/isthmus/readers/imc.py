@@ -22,7 +22,7 @@ from isthmus.errors import UserError
 from isthmus.image.description import ImageDescription, unique_names
 from isthmus.image.source import SampleParts, Window
 from isthmus.image.steps import in_steps
-from isthmus.readers.generic import read_labels
+from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import place, required_image
 
 Float32 = npt.NDArray[np.float32]
@@ -53,7 +53,7 @@ def read_imc(sample: Sample) -> SampleParts:
     return SampleParts(
         reader=f"imc ({image.format})",
         image=part,
-        labels=read_labels(sample, part),
+        labels=labels_of(sample, part),
         tested_on_real_files=is_text,
         notes=tuple(notes),
     )

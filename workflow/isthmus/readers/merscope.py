@@ -36,7 +36,7 @@ from isthmus.image.open import open_image
 from isthmus.image.plane_files import PlaneFiles
 from isthmus.image.source import ImageHeader, ImagePart, PointsPart, PolygonsPart, SampleParts
 from isthmus.readers.columns import accepted_names
-from isthmus.readers.generic import read_labels
+from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import required_image
 from isthmus.readers.points import open_points
 from isthmus.readers.polygons import is_polygons, lies_upside_down, open_polygons, with_y_upwards
@@ -71,7 +71,7 @@ def read_merscope(sample: Sample) -> SampleParts:
         raise UserError(where=where, found="this is no folder", do="name the folder of a region")
     image = _image(sample, folder, where)
     polygons, turned = _polygons(sample, folder, image.header)
-    labels = None if polygons else read_labels(sample, image)
+    labels = None if polygons else labels_of(sample, image)
     notes = [f"MERSCOPE region with {', '.join(image.header.channels)} in {image.header.shape[1]} planes"]
     if turned:
         notes.append("the outlines' y is negated: they are turned to lie on the image")

@@ -50,7 +50,7 @@ def with_planes(parts: SampleParts, sample: Sample) -> SampleParts:
 
 
 def _each(parts: SampleParts, sample: Sample) -> SampleParts:
-    """The planes of a stack as so many images; labels and polygons stay those of the stack."""
+    """The planes of a stack as so many images; label image and polygons stay those of the stack."""
     header = parts.image.header
     n_planes = header.shape[1]
     if parts.images:

@@ -28,7 +28,7 @@ from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.source import ImagePart, SampleParts, SpotsPart, SpotTable
 from isthmus.image.stains import with_stains
-from isthmus.readers.generic import read_labels
+from isthmus.readers.label_images import labels_of
 from isthmus.readers.signs import SPACERANGER_SCALES
 from isthmus.readers.ten_x import GENE_EXPRESSION, CountMatrix, read_ten_x
 
@@ -82,7 +82,7 @@ def read_spaceranger(sample: Sample) -> SampleParts:
     return SampleParts(
         reader="spaceranger",
         image=image,
-        labels=read_labels(sample, image),
+        labels=labels_of(sample, image),
         spots=SpotsPart(read, SPOT_UM, _files(counts, positions, folder / SPACERANGER_SCALES)),
         notes=tuple(notes),
     )

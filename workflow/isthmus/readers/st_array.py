@@ -20,7 +20,7 @@ from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.open import open_image
 from isthmus.image.source import SampleParts, SpotsPart, SpotTable
-from isthmus.readers.generic import read_labels
+from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import required_image
 from isthmus.readers.spaceranger import stained
 
@@ -51,7 +51,7 @@ def read_st_array(sample: Sample) -> SampleParts:
     return SampleParts(
         reader="st_array",
         image=image,
-        labels=read_labels(sample, image),
+        labels=labels_of(sample, image),
         spots=SpotsPart(read, SPOT_UM, (sample.counts, positions)),
         notes=(f"{lost} spots with counts are not in the alignment table; they are left out",)
         if lost

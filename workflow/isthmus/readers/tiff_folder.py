@@ -21,7 +21,7 @@ from isthmus.image.open import open_image
 from isthmus.image.slices import slice_files
 from isthmus.image.source import PixelSource, SampleParts, Window
 from isthmus.image.steps import in_steps
-from isthmus.readers.generic import read_labels
+from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import place, required_image, z_step_um
 
 NAMES = "channelnames.txt"
@@ -49,7 +49,7 @@ def read_tiff_folder(sample: Sample) -> SampleParts:
     part = image.part(place(sample, image), z_step_um(sample, image))
     n_files = len(image.files)
     return SampleParts(
-        reader=f"tiff_folder ({n_files} files, {image.format})", image=part, labels=read_labels(sample, part)
+        reader=f"tiff_folder ({n_files} files, {image.format})", image=part, labels=labels_of(sample, part)
     )
 
 

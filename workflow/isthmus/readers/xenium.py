@@ -28,7 +28,7 @@ from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.source import PointsPart, SampleParts
 from isthmus.readers.columns import accepted_names
-from isthmus.readers.generic import read_labels
+from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import required_image, z_step_um
 from isthmus.readers.points import open_points
 from isthmus.readers.signs import XENIUM_MANIFEST
@@ -64,7 +64,7 @@ def read_xenium(sample: Sample) -> SampleParts:
         reader=f"xenium {manifest.version}",
         image=part,
         points=_points(sample, folder, where),
-        labels=read_labels(sample, part),
+        labels=labels_of(sample, part),
         n_vendor_cells=_count_cells(folder, manifest),
         tested_on_real_files=False,
         notes=_notes(folder, manifest, image_path, image),

@@ -29,15 +29,18 @@ class Lookup:
         Where block b's nodes begin: its local label k has the final id ids[offsets[b] + k - 1]; n_blocks + 1 values.
     roots
         Row-major index in the image of the root of each instance: id k at k - 1. For imported labels, which have no
-        roots, the ids themselves, ascending.
+        roots, the ids themselves, ascending; of many images, places in the image that rank like the ids in it.
     max_id
         The largest id (for imported labels it may exceed the number of instances).
+    given
+        For imported labels of many images, the id that each instance has in its own image.
     """
 
     ids: Ids
     offsets: Int64
     roots: Int64
     max_id: int
+    given: Int64 | None = None
 
     @property
     def n_instances(self) -> int:
@@ -99,6 +102,24 @@ def keep_ids(records: Mapping[int, BlockRecord], grid: Grid | Stack) -> Lookup:
     unique = np.unique(nodes.roots)
     max_id = int(unique[-1]) if unique.size else 0
     return Lookup(nodes.roots.astype(label_dtype(max_id)), nodes.first_root, unique, max_id)
+
+
+def number_ids(records: Mapping[int, BlockRecord], stack: Stack) -> Lookup:
+    """Imported labels of many images: the same id in two images is two instances, ranked by image, then by id."""
+    nodes = _gather(records, stack.n_blocks)
+    image = np.repeat(
+        [stack.locate(block).image for block in range(stack.n_blocks)], np.diff(nodes.first_root)
+    ).astype(np.int64)
+    order = np.lexsort((nodes.roots, image))
+    of_image, given = image[order], nodes.roots[order]
+    is_new = np.ones(order.size, dtype=bool)
+    is_new[1:] = (np.diff(of_image) > 0) | (np.diff(given) > 0)
+    ids = np.empty(order.size, dtype=label_dtype(int(is_new.sum())))
+    ids[order] = np.cumsum(is_new)
+    of_image, given = of_image[is_new], given[is_new]
+    first = np.searchsorted(of_image, of_image)
+    places = np.array(stack.first_pixels(), dtype=np.int64)[of_image] + np.arange(given.size) - first
+    return Lookup(ids, nodes.first_root, places, given.size, given)
 
 
 def _gather(records: Mapping[int, BlockRecord], n_blocks: int) -> _Nodes:

@@ -11,6 +11,7 @@ import numpy as np
 from anndata import AnnData
 
 from isthmus import __version__
+from isthmus.blocks.lookup import read_given
 from isthmus.config.models import Settings
 from isthmus.config.panel import read_panel
 from isthmus.config.use_cases import USE_CASES
@@ -79,7 +80,7 @@ def build_table(job: Job) -> None:
         roles=read_panel(settings.image.panel).role_of if settings.image.panel else {},
         images=cell_images(job),
     )
-    _add_vendor_columns(table, plan, settings)
+    _add_vendor_columns(table, job, settings)
     write_table(table, paths.raw_table)
     if spots is not None:
         write_table(spots_of(job, spots, table, sheet_columns(plan), record), paths.raw_spots)
@@ -98,14 +99,22 @@ def _record(job: Job) -> dict[str, str]:
     }
 
 
-def _add_vendor_columns(table: AnnData, plan: SamplePlan, settings: Settings) -> None:
-    """Names of imported cells and fields of view, where the vendor's files have them."""
-    if plan.images:
+def _add_vendor_columns(table: AnnData, job: Job, settings: Settings) -> None:
+    """Names of imported cells and fields of view, where the vendor's files have them; ids that are not ours."""
+    is_imported, has_many = settings.segmentation.method == "labels", bool(job.sample.images)
+    if has_many and not is_imported:
         return
-    parts = read_sample(sheet_sample(plan))
-    if settings.segmentation.method == "labels" and parts.polygons and parts.polygons.names:
-        add_names(table, parts.polygons.names())
-    if parts.fields:
+    parts = read_sample(sheet_sample(job.sample))
+    if is_imported:
+        names = parts.polygons.names() if parts.polygons and parts.polygons.names else {}
+        given = read_given(job.sample_paths.lookup)
+        if given is not None:
+            names = {
+                number: names.get(name, str(name)) for number, name in enumerate(given.tolist(), start=1)
+            }
+        if names:
+            add_names(table, names)
+    if parts.fields and not has_many:
         add_fields(table, parts.fields)
 
 

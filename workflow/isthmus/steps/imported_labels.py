@@ -7,9 +7,10 @@ from pathlib import Path
 
 import filelock
 
+from isthmus.blocks.grid import Region
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
-from isthmus.image.source import ImageHeader, ImagePart
+from isthmus.image.source import ImageHeader, ImagePart, SampleParts
 from isthmus.readers.registry import read_sample
 from isthmus.segment.polygons import PolygonLabels, store_polygons
 from isthmus.steps.job import Job
@@ -19,9 +20,33 @@ _DIGEST = "digest.txt"
 
 
 def imported_labels(job: Job) -> ImagePart:
-    """The labels, of the image's shape; outlines are put on disk by whichever job comes first."""
+    """The labels, of the shape of the image or of the stack; outlines are put on disk by whichever job comes first."""
+    return _labels(job, read_sample(sheet_sample(job.sample)))
+
+
+def imported_labels_of_many(job: Job) -> list[tuple[ImagePart, Region]]:
+    """The labels of each image in use, and the part of them in use."""
     sample = job.sample
     parts = read_sample(sheet_sample(sample))
+    if sample.layout == "planes":
+        stack, window = _labels(job, parts), sample.window
+        return [(stack, window.moved((k, 0, 0))) for k in range(sample.n_images)]
+    found = {image.path: image.labels for image in parts.images}
+    made = []
+    for image in sample.images:
+        labels = found.get(image.path)
+        if labels is None:
+            raise UserError(
+                where=str(sample.sheet["where"]),
+                found=f"there is no label image of image {image.name}",
+                do="fill column labels of the sample sheet",
+            )
+        made.append((labels, Region((0, 0, 0), image.shape).moved(image.start)))
+    return made
+
+
+def _labels(job: Job, parts: SampleParts) -> ImagePart:
+    sample = job.sample
     if parts.labels is not None:
         return parts.labels
     if parts.polygons is None:
@@ -31,7 +56,7 @@ def imported_labels(job: Job) -> ImagePart:
             do="fill column labels of the sample sheet",
         )
     folder, digest = job.sample_paths.polygons, job.plan.digest("segment_pack", job.sample_name)
-    shape = sample.shape[1:]
+    shape = sample.points_shape
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder.with_suffix(".lock")):
         if _digest_of(folder) != digest:

@@ -19,9 +19,14 @@ from isthmus.packs.journal import Journal
 from isthmus.packs.runner import BlockResult, run_pack
 from isthmus.packs.stop import Stop
 from isthmus.segment.block import LOCAL_DTYPE, ImportJob, SegmentJob, compute_function
-from isthmus.segment.many import ManySegmentJob, segment_block_of_many
+from isthmus.segment.many import (
+    ManyImportJob,
+    ManySegmentJob,
+    import_block_of_many,
+    segment_block_of_many,
+)
 from isthmus.segment.methods import make_method
-from isthmus.steps.imported_labels import imported_labels
+from isthmus.steps.imported_labels import imported_labels, imported_labels_of_many
 from isthmus.steps.job import Job
 from isthmus.steps.label_array import ensure_label_array, ensure_label_arrays
 from isthmus.steps.sheet import settings_of
@@ -75,16 +80,30 @@ def _ensure_labels(job: Job) -> None:
 def _function(job: Job) -> Callable[[int], BlockResult]:
     """What a worker does with a block's index."""
     if job.sample.images:
-        return partial(segment_block_of_many, many_segment_job(job))
+        many = many_segment_job(job)
+        if isinstance(many, ManyImportJob):
+            return partial(import_block_of_many, many)
+        return partial(segment_block_of_many, many)
     return compute_function(segment_job(job))
 
 
-def many_segment_job(job: Job) -> ManySegmentJob:
+def many_segment_job(job: Job) -> ManySegmentJob | ManyImportJob:
     """What pass 1 of any block of any image of the job's sample needs."""
+    sample = job.sample
+    if settings_of(job.plan, sample).segmentation.method == "labels":
+        labels = imported_labels_of_many(job)
+        return ManyImportJob(
+            tuple(part for part, _ in labels),
+            tuple(window for _, window in labels),
+            tuple(image.name for image in sample.images),
+            job.sample_paths.local_labels,
+            sample.stack,
+            f"{sample.sheet['where']}, column labels",
+        )
     made = segment_job(job)
-    assert isinstance(made, SegmentJob), "imported labels of many images are refused before"
+    assert isinstance(made, SegmentJob)
     made = replace(made, image=job.sample_paths.image)
-    return ManySegmentJob(made, job.sample.stack, job.sample.image_paths)
+    return ManySegmentJob(made, sample.stack, sample.image_paths)
 
 
 def devices_for(method: str) -> tuple[Device, ...]:

@@ -9,7 +9,7 @@ from isthmus.errors import UserError
 from isthmus.packs.journal import Entry, Journal
 from isthmus.segment.methods import min_area_px
 from isthmus.segment.record import BlockRecord
-from isthmus.segment.stitch import Lookup, keep_ids, stitch
+from isthmus.segment.stitch import Lookup, keep_ids, number_ids, stitch
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import settings_of
 from isthmus.steps.stored import describe_shards
@@ -19,7 +19,7 @@ def stitch_labels(job: Job) -> None:
     """Read the block records of pass 1, number the instances."""
     lookup = _number(job)
     paths = job.sample_paths
-    write_lookup(paths.lookup, lookup.ids, lookup.offsets, lookup.roots)
+    write_lookup(paths.lookup, lookup.ids, lookup.offsets, lookup.roots, lookup.given)
     shards = describe_shards(job.paths.root, paths.lookup)
     job.n_files += len(shards)
     job.write_record(
@@ -41,7 +41,7 @@ def _number(job: Job) -> Lookup:
         )
     records = _Records(journal, entries)
     if settings.segmentation.method == "labels":
-        return keep_ids(records, stack)
+        return number_ids(records, stack) if job.sample.images else keep_ids(records, stack)
     smallest = min_area_px(
         settings.segmentation, spacing_um=job.sample.spacing_um, is_volume=job.sample.grid.shape[0] > 1
     )
