@@ -1,4 +1,4 @@
-"""One image made of tiles that lie at whole pixels; read window by window, each tile opened when it is first needed."""
+"""One image made of tiles that lie at whole pixels; read window by window; of its tiles those read last are open."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from isthmus.image.opened import Opened
 from isthmus.image.source import PixelSource, Window
 
 
@@ -47,7 +48,7 @@ class Mosaic:
     ) -> None:
         self._tiles, self._shape, self._turned = tiles, shape, turned
         self._dtype = np.dtype(dtype)
-        self._opened: dict[int, PixelSource] = {}
+        self._opened: Opened[int] = Opened()
 
     def read(self, channel: int, window: Window) -> npt.NDArray[np.generic]:
         """Pixels (1, y, x) of one channel."""
@@ -64,18 +65,13 @@ class Mosaic:
                 _within(rows, tile.row, self._shape[0], turned=self._turned[0]),
                 _within(columns, tile.column, self._shape[1], turned=self._turned[1]),
             )
-            pixels = self._source(number).read(channel, inside)[0]
+            pixels = self._opened.get(number, tile.open).read(channel, inside)[0]
             pixels = pixels[:: -1 if self._turned[0] else 1, :: -1 if self._turned[1] else 1]
             pixels = pixels.astype(self._dtype)
             if tile.add:
                 pixels = np.where(pixels == 0, pixels, pixels + tile.add)
             made[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = pixels
         return made[np.newaxis]
-
-    def _source(self, number: int) -> PixelSource:
-        if number not in self._opened:
-            self._opened[number] = self._tiles[number].open()
-        return self._opened[number]
 
 
 def _shared(side: slice, first: int, length: int) -> slice | None:

@@ -1,21 +1,24 @@
-"""Small colour pictures (PNG, JPEG), as Space Ranger writes them; decoded whole, so large ones are refused."""
+"""Small colour pictures (PNG, JPEG), as Space Ranger writes them.
+
+Their formats can only be decoded from the beginning, so a process that reads one holds it: large ones are refused.
+"""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from isthmus.errors import UserError
-from isthmus.image.array_source import ArraySource
 from isthmus.image.description import ImageDescription
-from isthmus.image.source import PixelSource
+from isthmus.image.source import PixelSource, Window
 
 MAGIC = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
-MOST_PIXELS = 64_000_000
-"""Larger ones take more memory than a block may; tiled TIFF is for those."""
+MOST_PIXELS = 32_000_000
+"""Four bytes a pixel are held: 128 MB in each process, twice that while colours other than RGB are turned into it."""
 
 _CHANNELS = ("red", "green", "blue")
 
@@ -36,8 +39,9 @@ def describe_picture(path: Path, *, where: str) -> ImageDescription:
         found = f"the picture is damaged or cut short ({error})"
         raise UserError(where=where, found=found, do="copy it again from its source") from error
     if width * height > MOST_PIXELS:
-        found = f"a {kind} of {width} x {height} pixels can only be decoded whole"
-        raise UserError(where=where, found=found, do="save it as tiled TIFF")
+        found = f"a {kind} of {width} x {height} pixels, which can only be decoded whole"
+        do = f"save it as tiled TIFF; {MOST_PIXELS // 1_000_000} million pixels are the most"
+        raise UserError(where=where, found=found, do=do)
     return ImageDescription(
         shape=(3, 1, height, width),
         dtype="uint8",
@@ -52,7 +56,34 @@ def describe_picture(path: Path, *, where: str) -> ImageDescription:
 
 
 def open_picture(path: Path) -> PixelSource:
-    """Decode a picture."""
-    with Image.open(path) as picture:
-        pixels = np.asarray(picture.convert("RGB"))
-    return ArraySource(pixels, "yxs", path)
+    """A picture, decoded when it is first read."""
+    return PictureSource(path)
+
+
+class PictureSource:
+    """Red, green and blue of a picture; the one that was read last stays decoded, for its format has no windows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, channel: int, window: Window) -> npt.NDArray[np.generic]:
+        """Pixels (z, y, x) of one channel, uint8; beyond the picture's, memory is that of the window."""
+        z, y, x = window
+        picture = _decoded(self._path, self._path.stat().st_mtime_ns)
+        part = picture.crop((x.start, y.start, x.stop, y.stop))
+        return np.array(part.getchannel(channel))[np.newaxis][z]
+
+
+@lru_cache(maxsize=1)
+def _decoded(path: Path, stamp: int) -> Image.Image:
+    """A picture in memory, four bytes a pixel; stamp changes when the file does."""
+    try:
+        picture = Image.open(path)
+        picture.load()  # after which the file is closed
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(
+            where=f"image '{path}'",
+            found=f"the picture cannot be decoded ({error})",
+            do="copy it again from its source",
+        ) from error

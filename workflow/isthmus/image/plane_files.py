@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from isthmus.image.opened import Opened
 from isthmus.image.source import PixelSource, Window
 
 Opens = tuple[tuple[Callable[[], PixelSource], ...], ...]
 
 
 class PlaneFiles:
-    """Pixels of files of one plane and one channel each; a file is opened when it is first read.
+    """Pixels of files of one plane and one channel each; the files read last are open.
 
     Parameters
     ----------
@@ -23,7 +24,7 @@ class PlaneFiles:
 
     def __init__(self, opens: Opens) -> None:
         self._opens = opens
-        self._opened: dict[tuple[int, int], PixelSource] = {}
+        self._opened: Opened[tuple[int, int]] = Opened()
 
     def read(self, channel: int, window: Window) -> npt.NDArray[np.generic]:
         """Pixels (z, y, x) of one channel in the dtype of the files."""
@@ -32,7 +33,4 @@ class PlaneFiles:
         return np.concatenate([self._source(channel, plane).read(0, flat) for plane in planes])
 
     def _source(self, channel: int, plane: int) -> PixelSource:
-        key = (channel, plane)
-        if key not in self._opened:
-            self._opened[key] = self._opens[channel][plane]()
-        return self._opened[key]
+        return self._opened.get((channel, plane), self._opens[channel][plane])
