@@ -17,7 +17,7 @@ TYPED := workflow/isthmus workflow/snakemake_executor_plugin_isthmus_slurm $(wil
 PYTHON_CODE := workflow tests envs
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet
 
-.PHONY: help setup demo figure test test-slow test-all test-slurm check config profiles lock bench bundle clean
+.PHONY: help setup demo kb figure test test-slow test-all test-slurm check config profiles lock bench bundle clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -60,9 +60,12 @@ profiles: setup  ## write profiles/*/config.yaml and the table of profiles/READM
 
 lock: setup  ## solve the dependencies anew: envs/requirements.txt, installer.txt, conda files
 	$(LOCK) --custom-compile-command "make lock" --group dev pyproject.toml -o envs/requirements.txt
-	for name in blocks sopa; do $(LOCK) --custom-compile-command "make lock" envs/bench-$$name.in -o envs/bench-$$name.txt; done
+	for name in bench-blocks bench-sopa kb; do $(LOCK) --custom-compile-command "make lock" envs/$$name.in -o envs/$$name.txt; done
 	echo setuptools | $(LOCK) --custom-compile-command "make lock" - -o envs/builder.txt
 	python envs/conda.py
+
+kb: setup  ## make .venv-kb from its hash lock: kb-python, which counts FASTQ files of dissociated cells
+	envs/kb.sh
 
 bench: setup  ## Isthmus and its peers side by side, docs/benchmarks.md; BENCH=--quick: small images, BENCH="--only memory": some rows
 	envs/bench.sh

@@ -11,7 +11,7 @@ from conftest import Finished
 
 from isthmus.plan.calibrate import compare, fit, observe
 from isthmus.plan.model import read_plan
-from isthmus.plan.rules import IN_PACKS, OF_OMICS, PER_RUN, PER_SAMPLE
+from isthmus.plan.rules import IN_PACKS, OF_OMICS, OF_READS, PER_RUN, PER_SAMPLE, WITHOUT_IMAGE
 
 STUDY = Study(
     "larger",
@@ -26,7 +26,7 @@ STUDY = Study(
 
 def test_a_finished_run_tells_what_constants_are_fitted_to(small_run: Finished) -> None:
     seen = list(observe(small_run.results))
-    rules = {*PER_SAMPLE, *PER_RUN} - {"import_counts", *OF_OMICS}
+    rules = {*PER_SAMPLE, *PER_RUN} - {*WITHOUT_IMAGE, *OF_READS, *OF_OMICS}
     assert {one.rule for one in seen if one.kind == "cpu_s"} == rules
     assert all(one.value > 0 for one in seen if one.kind in ("cpu_s", "fixed_mb"))
     workers = [one for one in seen if one.kind == "fixed_mb" and "job" not in one.sizes]

@@ -9,7 +9,7 @@ import pytest
 from study import REPOSITORY, SNAKEMAKE, Study, command
 from tissue_sample import write_sample
 
-from isthmus.plan.rules import LIGHT, OF_OMICS, PER_PLATE, POOLED
+from isthmus.plan.rules import LIGHT, OF_OMICS, OF_READS, PER_PLATE, POOLED, WITHOUT_IMAGE
 from isthmus.sites.load import load_site, site_of_profile
 from isthmus.sites.profile import queue_of
 
@@ -38,7 +38,7 @@ def test_a_dry_run_with_a_profile(study: Study, profile: Path):
     )
     assert ended.code == 0, ended.text
     shown = resources_of(ended.out + ended.err)
-    without_work = {"import_counts", *PER_PLATE, *OF_OMICS}
+    without_work = {*WITHOUT_IMAGE, *OF_READS, *PER_PLATE, *OF_OMICS}
     rules = {*POOLED, *LIGHT} - without_work
     assert set(shown) - {"all"} == rules  # the study has an image, no plate and no tables of other omics
     assert not study.results.exists()

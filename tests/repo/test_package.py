@@ -16,9 +16,9 @@ from repo_files import PACKAGE, ROOT, modules
 TIERS = (
     {"errors"},
     {"blocks", "config"},
-    {"image", "packs"},
+    {"counts", "image", "packs"},
     {"plan"},
-    {"analyse", "fetch", "quantify", "readers", "segment", "sites", "slurm"},
+    {"analyse", "fetch", "quantify", "readers", "reads", "segment", "sites", "slurm"},
     {"certify", "tables"},
     {"report"},
     {"steps"},

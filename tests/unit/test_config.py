@@ -120,12 +120,16 @@ def test_results_have_a_default(write, tmp_path):
     assert settings.results == tmp_path / "results" / "imaging_transcriptomics"
 
 
+READ = ("genome", "genes", "index", "transcripts_to_genes", "barcodes")
+
+
 def test_the_options_that_are_paths_are_known():
     annotation = ("analysis", "annotation")
     assert path_keys() == [
         ("samples",),
         ("results",),
         ("image", "panel"),
+        *(("quantification", "reads", name) for name in READ),
         ("analysis", "profiles", "plate_map"),
         ("analysis", "profiles", "omics"),
         ("analysis", "gating", "gates"),

@@ -17,7 +17,7 @@ from isthmus.image.source import ImageHeader
 from isthmus.plan.digests import RESULT_VERSIONS
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import OmicsInput, SampleInput, make_plan
-from isthmus.plan.rules import OF_OMICS, PER_PLATE
+from isthmus.plan.rules import OF_OMICS, OF_READS, PER_PLATE, WITHOUT_IMAGE
 
 READS = {
     "import_image": (),
@@ -94,6 +94,14 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "quantification.columns.qv": ("other", ("import_transcripts",)),
     "quantification.columns.vendor_cell_id": ("other", ("import_transcripts",)),
     "quantification.columns.overlaps_nucleus": ("other", ("import_transcripts",)),
+    "quantification.reads.technology": ("10XV2", NOTHING),  # there is an image in these settings
+    "quantification.reads.genome": ("elsewhere.fa", NOTHING),
+    "quantification.reads.genes": ("elsewhere.gtf", NOTHING),
+    "quantification.reads.index": ("elsewhere.idx", NOTHING),
+    "quantification.reads.transcripts_to_genes": ("elsewhere.tsv", NOTHING),
+    "quantification.reads.barcodes": ("elsewhere.txt", NOTHING),
+    "quantification.reads.strand": ("forward", NOTHING),
+    "quantification.reads.min_molecules": (7, NOTHING),
     "quantification.control_patterns": (("Blank",), ("build_table",)),
     "analysis.seed": (1, ("analyse", "annotate")),
     "analysis.quality.min_counts": (11, ("assess_quality",)),
@@ -367,6 +375,9 @@ def test_a_new_version_of_a_result_is_another_result(monkeypatch, step):
     assert _changed(before, _with_omics()) == _after((step,))
 
 
+COHORT = ("integrate_cohort", "analyse", "annotate", "report")
+
+
 def test_a_sample_without_an_image_has_the_steps_of_its_counts():
     settings = _settings(use_case="single_cell")
     one = _digests(settings, _sample(inputs={"counts": "c"}))
@@ -387,9 +398,34 @@ def test_a_sample_without_an_image_has_the_steps_of_its_counts():
     assert _changed(one, stricter) == set(one) - {"import_counts"}
 
 
+READ = {"reads": "r", "index": "i", "genome": "g"}
+
+
+@pytest.mark.parametrize(
+    ("options", "inputs", "changed"),
+    [
+        ({}, {"reads": "s"}, ALL_OF_READS := {"count_reads", "import_counts", "assess_quality", *COHORT}),
+        ({}, {"index": "j"}, ALL_OF_READS),
+        ({}, {"genome": "h"}, {"build_index"}),  # the index that is built of it has a digest of its own
+        ({"technology": "10XV2"}, {}, ALL_OF_READS),
+        ({"strand": "forward"}, {}, ALL_OF_READS),
+        ({"min_molecules": 7}, {}, ALL_OF_READS),
+        ({"barcodes": "elsewhere.txt"}, {}, set()),  # its content counts, in the digest of the index
+    ],
+)
+def test_reads_are_counted_anew_when_what_matters_to_them_changes(options, inputs, changed):
+    def digests(options, inputs):
+        made = {"use_case": "single_cell", **{f"quantification.reads.{k}": v for k, v in options.items()}}
+        return _digests(_settings(**made), _sample(inputs={**READ, **inputs}))
+
+    before = digests({}, {})
+    assert set(before) == {"build_index", *ALL_OF_READS}
+    assert _changed(before, digests(options, inputs)) == changed
+
+
 def test_every_step_has_a_digest():
-    assert set(_with_omics()) == set(READS) == set(RESULT_VERSIONS) - {*PER_PLATE, "import_counts"}
-    assert set(RESULT_VERSIONS) - set(_digests()) == {*OF_OMICS, *PER_PLATE, "import_counts"}
+    assert set(_with_omics()) == set(READS) == set(RESULT_VERSIONS) - {*PER_PLATE, *WITHOUT_IMAGE, *OF_READS}
+    assert set(RESULT_VERSIONS) - set(_digests()) == {*OF_OMICS, *PER_PLATE, *WITHOUT_IMAGE, *OF_READS}
 
 
 def _with_omics(digest="d", joint=None, **changes):

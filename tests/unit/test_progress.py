@@ -18,9 +18,9 @@ from isthmus.plan.machine import Machine
 from isthmus.plan.make import SampleInput, make_plan
 from isthmus.plan.model import RunPlan, write_plan
 from isthmus.plan.paths import RunPaths
-from isthmus.plan.rules import OF_OMICS, PER_RUN, PER_SAMPLE
+from isthmus.plan.rules import OF_OMICS, OF_READS, PER_RUN, PER_SAMPLE, WITHOUT_IMAGE
 
-ALWAYS = [rule for rule in (*PER_SAMPLE, *PER_RUN) if rule not in (*OF_OMICS, "import_counts")]
+ALWAYS = [rule for rule in (*PER_SAMPLE, *PER_RUN) if rule not in (*OF_OMICS, *OF_READS, *WITHOUT_IMAGE)]
 
 
 def plan_without(rule: str) -> RunPlan:

@@ -33,9 +33,40 @@ def test_a_missing_input_is_one_line(case):
     case.check_inputs(case.needs, "samples.tsv, row 1")
     case.check_inputs(INPUTS, "samples.tsv, row 1")
     for name in case.needs:
+        others = {*case.needs, *case.may_have} - {name, "reads"}
         with pytest.raises(UserError) as caught:
-            case.check_inputs([other for other in INPUTS if other != name], "samples.tsv, row 1")
+            case.check_inputs(others, "samples.tsv, row 1")
         line = str(caught.value)
         assert "\n" not in line
         assert line.startswith(f"samples.tsv, row 1: use case {case.name} needs a")
         assert f"column {name}" in line
+
+
+def test_reads_stand_for_counts_where_cells_are_dissociated():
+    USE_CASES["single_cell"].check_inputs(["reads"], "row 1")
+    with pytest.raises(UserError, match="use case spots needs a table of counts"):
+        USE_CASES["spots"].check_inputs(["reads", "image"], "row 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        (
+            "imaging_transcriptomics",
+            ["image", "counts"],
+            "column counts: use case imaging_transcriptomics reads no",
+        ),
+        ("screening", ["image", "counts"], r"choose a use case that does \(spots, single_cell\)"),
+        ("volumes", ["image", "reads"], r"column reads: .* leave the column empty, .* \(single_cell\)"),
+        ("single_cell", ["counts", "image"], "column image: use case single_cell reads no image"),
+        ("spots", ["counts", "transcripts"], "column transcripts: use case spots reads no transcripts"),
+    ],
+)
+def test_a_column_that_nothing_reads_is_told(name, given, told):
+    with pytest.raises(UserError, match=told):
+        USE_CASES[name].check_columns(given, "samples.tsv, row 1")
+
+
+@pytest.mark.parametrize("case", USE_CASES.values(), ids=list(USE_CASES))
+def test_columns_that_are_read_may_be_filled(case):
+    case.check_columns([*case.needs, *case.may_have], "samples.tsv, row 1")

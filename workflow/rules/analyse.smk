@@ -1,24 +1,6 @@
 """From the samples' tables to the cohort's."""
 
 
-rule import_counts:
-    output:
-        table="<results>/work/{sample}/counts.h5ad",
-        record="<results>/work/{sample}/import_counts.json",
-    log:
-        "<logs>/{sample}/import_counts.log",
-    conda:
-        "../../envs/omics.yaml"
-    resources:
-        mem_mb=memory_of("import_counts"),
-        runtime=minutes_of("import_counts"),
-    params:
-        results=results_folder,
-        digest=digest_of("import_counts"),
-    script:
-        "../scripts/import_counts.py"
-
-
 rule assess_quality:
     input:
         table=raw_table_of,

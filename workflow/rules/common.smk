@@ -103,6 +103,16 @@ def points_of(wildcards):
     return told(lambda w: RUN.points_record(w.sample))(wildcards)
 
 
+def index_of(wildcards):
+    """What reads are looked up in, where it is built here."""
+    return told(lambda w: RUN.built_index())(wildcards)
+
+
+def counted_reads_of(wildcards):
+    """The matrix that a sample's reads have become, where it comes as reads."""
+    return told(lambda w: RUN.counted_reads(w.sample))(wildcards)
+
+
 def raw_table_of(wildcards):
     """The table before quality control: of an image's cells, or of counts where there is no image."""
     return told(lambda w: RUN.raw_table(w.sample))(wildcards)

@@ -76,7 +76,7 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
 
 def _idle_line(plan: RunPlan) -> Iterator[str]:
     """Whole nodes are billed however short a job is."""
-    pooled = [plan.rules[rule] for rule in POOLED if is_with_packs(plan.machine, rule)]
+    pooled = [plan.rules[rule] for rule in POOLED if rule in plan.rules and is_with_packs(plan.machine, rule)]
     billed, worked = sum(rule.core_hours for rule in pooled), sum(rule.cpu_hours for rule in pooled)
     if plan.machine.billed_cores is not None and worked < _LEAST_USED * billed:
         share = f"{worked / billed:.0%}"
@@ -85,7 +85,7 @@ def _idle_line(plan: RunPlan) -> Iterator[str]:
 
 def _sample_line(sample: SamplePlan) -> str:
     if not sample.has_image:
-        return f"counts without an image, about {sample.n_instances:,} cells by the size of the file"
+        return f"{sample.reader} without an image, about {sample.n_instances:,} cells by the size of the file"
     blocks = n_of(sample.n_blocks, "block")
     images = f"{sample.n_images:,} images, " if sample.n_images > 1 else ""
     shape = " x ".join(map(str, sample.block_px if sample.grid.shape[0] > 1 else sample.block_px[1:]))

@@ -23,6 +23,7 @@ from isthmus.config.analysis import (
 )
 from isthmus.config.metadata import Author, MetadataOptions
 from isthmus.config.options import FilePath, Section, Texts, option
+from isthmus.config.reads import ReadsOptions
 from isthmus.config.segmentation import BasinsOptions, SegmentationOptions
 from isthmus.config.use_cases import UseCaseName
 
@@ -207,6 +208,7 @@ class QuantificationOptions(Section):
     columns: ColumnsOptions = option(
         ColumnsOptions(), "Names of columns of the tables of transcripts, where they are not the usual ones."
     )
+    reads: ReadsOptions = option(ReadsOptions(), "How FASTQ files of dissociated cells become counts.")
 
     @field_validator("percentiles")
     @classmethod

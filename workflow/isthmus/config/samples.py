@@ -94,7 +94,7 @@ TAKEN = (
 EMPTY = ("", "NA", "na", "NaN", "nan", "None", "null")
 """What people write into a cell that has no value."""
 
-PATHS = ("image", "transcripts", "counts", "labels")
+PATHS = ("image", "transcripts", "counts", "reads", "labels")
 SIZES = ("pixel_size_um", "z_step_um")
 ORIGINS = ("origin_x_um", "origin_y_um")
 TEXTS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
@@ -122,6 +122,7 @@ class Sample(Section):
     image: FilePath | None = None
     transcripts: FilePath | None = None
     counts: FilePath | None = None
+    reads: FilePath | None = None
     labels: FilePath | None = None
     reader: str | None = None
     acquisition: str | None = None
@@ -221,8 +222,8 @@ class _RowReader:
         values |= {column: self._number(column, positive=True) for column in SIZES}
         values |= {column: self._number(column) for column in ORIGINS}
         values |= {column: self._cell(column) for column in TEXTS}
-        if not any(self._cell(column) for column in ("image", "transcripts", "counts")):
-            self._fault("neither image nor transcripts nor counts", "give at least one of them")
+        if not any(self._cell(column) for column in ("image", "transcripts", "counts", "reads")):
+            self._fault("neither image nor transcripts nor counts nor reads", "give at least one of them")
         self._check_accessions()
         self._one_geometry()
         return values
@@ -252,6 +253,8 @@ class _RowReader:
         if cell is None:
             return None
         path = absolute(cell, self.folder)
+        if column == "reads" and any(letter in path.name for letter in "*?[") and path.parent.is_dir():
+            return path
         if not path.exists() and not _is_in_file(path):
             nearest = next((parent for parent in path.parents if parent.exists()), path)
             do = "correct the path" if nearest == path.parent else f"there is no folder beyond {nearest}"

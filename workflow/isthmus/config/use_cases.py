@@ -15,7 +15,7 @@ from isthmus.errors import UserError
 UseCaseName = Literal[
     "imaging_transcriptomics", "spatial_proteomics", "spots", "screening", "volumes", "single_cell"
 ]
-Input = Literal["image", "transcripts", "counts"]
+Input = Literal["image", "transcripts", "counts", "reads"]
 Rows = Literal["cells", "spots", "barcodes"]
 Values = Literal["counts", "intensities", "profiles"]
 
@@ -25,6 +25,7 @@ _CURES: dict[Input, str] = {
     "image": "fill column image",
     "transcripts": "fill column transcripts, or choose a reader whose folder holds them",
     "counts": "fill column counts, or choose a reader whose folder holds them",
+    "reads": "fill column reads",
 }
 
 
@@ -75,16 +76,41 @@ class UseCase:
             The sample's row, for the error.
         """
         for name in self.needs:
-            if name not in has:
+            if name not in has and not (name == "counts" and "reads" in has and "reads" in self.may_have):
                 raise UserError(
                     where=where,
                     found=f"use case {self.name} needs {_words(name)}, but there is none",
                     do=_CURES[name],
                 )
 
+    def check_columns(self, given: Collection[str], where: str) -> None:
+        """Raise a UserError that names the first column that a row fills for nothing.
+
+        Parameters
+        ----------
+        given
+            Names from INPUTS of the columns that the row fills.
+        where
+            The row, for the error.
+        """
+        for name in INPUTS:
+            if name in given and name not in (*self.needs, *self.may_have):
+                users = [case.name for case in USE_CASES.values() if name in (*case.needs, *case.may_have)]
+                raise UserError(
+                    where=f"{where}, column {name}",
+                    found=f"use case {self.name} reads no {name}",
+                    do=f"leave the column empty, or choose a use case that does ({', '.join(users)})",
+                )
+
 
 def _words(name: Input) -> str:
-    return {"image": "an image", "transcripts": "a table of transcripts", "counts": "a table of counts"}[name]
+    words: dict[Input, str] = {
+        "image": "an image",
+        "transcripts": "a table of transcripts",
+        "counts": "a table of counts",
+        "reads": "FASTQ files",
+    }
+    return words[name]
 
 
 USE_CASES: dict[UseCaseName, UseCase] = {
@@ -95,7 +121,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             title="Imaging transcriptomics",
             # an image alone is worth its cells and intensities: molecules may come later
             needs=("image",),
-            may_have=("transcripts", "counts"),
+            may_have=("transcripts",),
             rows="cells",
             x="counts",
             modality="rna",
@@ -123,7 +149,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             name="screening",
             title="Screening",
             needs=("image",),
-            may_have=("counts",),
+            may_have=(),
             rows="cells",
             x="profiles",
             modality="profiles",
@@ -141,7 +167,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             name="single_cell",
             title="Single cells",
             needs=("counts",),
-            may_have=(),
+            may_have=("reads",),
             rows="barcodes",
             x="counts",
             modality="rna",

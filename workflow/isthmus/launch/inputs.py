@@ -10,7 +10,7 @@ import numpy as np
 
 from isthmus.config.models import Settings
 from isthmus.config.samples import Sample, read_samples
-from isthmus.config.use_cases import USE_CASES
+from isthmus.config.use_cases import INPUTS, USE_CASES
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.source import ImagePart, NamedImage, SampleParts
 from isthmus.launch.cell_types import check_cell_types
@@ -35,6 +35,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
     for row in read_samples(settings.samples):
         sample = _told(settings, row)
         try:
+            _check_columns(settings, sample)
             if not USE_CASES[settings.use_case].may_show_images:
                 found[sample.sample] = describe_counts(settings, sample)
                 continue
@@ -191,6 +192,12 @@ def _check_channels(settings: Settings, image: ImagePart, sample: Sample) -> Non
         raise UserError(
             where=error.where, found=f"{error.found}, image of {sample.where}", do=error.do
         ) from None
+
+
+def _check_columns(settings: Settings, sample: Sample) -> None:
+    """A file that nothing reads is a slip of the pen."""
+    given = [name for name in INPUTS if getattr(sample, name) is not None]
+    USE_CASES[settings.use_case].check_columns(given, sample.where)
 
 
 def _check_inputs(settings: Settings, parts: SampleParts, sample: Sample) -> None:

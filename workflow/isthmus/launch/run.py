@@ -22,6 +22,7 @@ from isthmus.plan.model import RunPlan, read_plan, write_plan
 from isthmus.plan.paths import RunPaths, pack_names
 from isthmus.plan.queues import longest_minutes
 from isthmus.plan.rules import IN_PACKS
+from isthmus.steps.build_index import index_in
 
 
 class Run:
@@ -133,6 +134,19 @@ class Run:
         """The record of the binned transcripts, where the sample has any."""
         paths = RunPaths(Path(self.results_seen_from(Path.cwd()))).sample(sample)
         return [str(paths.record("import_transcripts"))] if self.plan.sample(sample).has_points else []
+
+    def built_index(self) -> list[str]:
+        """The files of the index that reads are looked up in, where it is built here."""
+        if "build_index" not in self.plan.cohort:
+            return []
+        index = index_in(RunPaths(Path(self.results_seen_from(Path.cwd()))).index)
+        return [str(index.index), str(index.transcripts_to_genes)]
+
+    def counted_reads(self, sample: str) -> list[str]:
+        """The record of a sample's counted reads, where it comes as reads."""
+        paths = RunPaths(Path(self.results_seen_from(Path.cwd()))).sample(sample)
+        counted = "count_reads" in self.plan.sample(sample).digests
+        return [str(paths.record("count_reads"))] if counted else []
 
     def raw_table(self, sample: str) -> str:
         """The sample's table before quality control."""

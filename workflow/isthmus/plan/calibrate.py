@@ -129,6 +129,7 @@ def _megabytes(rule: str, of: SamplePaths) -> float:
         "build_pyramid": levels,
         "build_table": (of.raw_table, of.raw_spots, of.transcripts),
         "build_outlines": (of.outlines,),
+        "count_reads": (of.counted_reads,),
         "import_counts": (of.counted_table,),
         "assess_quality": (of.table, of.spots),
         "join_modalities": (of.modalities,),
@@ -139,6 +140,7 @@ def _megabytes(rule: str, of: SamplePaths) -> float:
 
 def _megabytes_of_run(rule: str, paths: RunPaths) -> float:
     places: dict[str, Iterable[Path]] = {
+        "build_index": (paths.index,),
         "integrate_cohort": (paths.cohort / "joined.h5ad",),
         "analyse": (paths.cohort / "analysed.h5ad",),
         "annotate": (paths.cohort_table, paths.pseudobulk, paths.composition),

@@ -25,6 +25,8 @@ RESULT_VERSIONS: dict[str, int] = {
     "build_table": 6,
     "build_outlines": 1,
     "certify_seams": 2,
+    "build_index": 1,
+    "count_reads": 1,
     "import_counts": 1,
     "assess_quality": 2,
     "join_modalities": 1,
@@ -56,7 +58,8 @@ def sample_digests(
     settings
         The configuration as JSON.
     inputs
-        Digest of the files of `image`, and of `transcripts`, `labels` and `panel` where there are any.
+        Digest of the files of `image`, and of `transcripts`, `labels` and `panel` where there are any; without an
+        image of `counts`, or of `reads` and their `index`.
     geometry
         Keys `window`, `affine`, `z_step_um`, `spacing_um`, `channels`, `steps_per_unit` and `block_px`.
     sheet
@@ -64,7 +67,7 @@ def sample_digests(
     """
     made: dict[str, str] = {}
     if "image" not in inputs:
-        return _counts_digests(settings, inputs["counts"], sheet)
+        return _counts_digests(settings, inputs, sheet)
     segmentation = settings["segmentation"]
     method = segmentation["method"]
     options = dict(segmentation.get(method) or {})
@@ -103,6 +106,7 @@ def sample_digests(
     stitch = add("stitch_labels", segment, stitching)
     points = None
     measured = dict(settings["quantification"])
+    measured.pop("reads", None)
     columns = {k: v for k, v in measured.pop("columns", {}).items() if v}
     if "transcripts" in inputs:
         points = add("import_transcripts", inputs["transcripts"], geometry["window"], place, columns)
@@ -123,12 +127,21 @@ def sample_digests(
     return made
 
 
-def _counts_digests(settings: Mapping[str, Any], counts: str, sheet: Mapping[str, Any]) -> dict[str, str]:
+def _counts_digests(
+    settings: Mapping[str, Any], inputs: Mapping[str, str], sheet: Mapping[str, Any]
+) -> dict[str, str]:
     """Digests of the steps of a sample that has no image."""
+    made: dict[str, str] = {}
+    if "reads" in inputs:
+        options = settings["quantification"]["reads"]
+        read = {name: options[name] for name in ("technology", "strand", "min_molecules")}
+        parts = [inputs["reads"], inputs["index"], read]
+        made["count_reads"] = digest_of(["count_reads", RESULT_VERSIONS["count_reads"], *parts])
+    counts = made.get("count_reads") or inputs["counts"]
     counted = digest_of(["import_counts", RESULT_VERSIONS["import_counts"], counts, dict(sheet)])
     quality = [counted, *_quality_read(settings["analysis"])]
     assessed = digest_of(["assess_quality", RESULT_VERSIONS["assess_quality"], *quality])
-    return {"import_counts": counted, "assess_quality": assessed}
+    return {**made, "import_counts": counted, "assess_quality": assessed}
 
 
 def _quality_read(analysis: Mapping[str, Any]) -> list[Any]:
@@ -173,7 +186,8 @@ def cohort_digests(
     samples
         Digests of each sample's steps.
     inputs
-        Digest of the annotation's reference, key `reference`, and of its marker table, key `gates`, where there is one.
+        Digest of the annotation's reference, key `reference`, of its marker table, key `gates`, and of the genome that
+        reads are looked up in, key `genome`, where there is one.
     omics
         Digest of the file of each table of other omics, by its name.
     """
@@ -184,6 +198,8 @@ def cohort_digests(
         made[step] = digest_of([step, RESULT_VERSIONS[step], *parts])
         return made[step]
 
+    if "genome" in inputs:
+        add("build_index", inputs["genome"])
     # As lists, because the samples' order is that of the cohort's rows.
     tables = [[name, digests["assess_quality"]] for name, digests in samples.items()]
     joined = add("integrate_cohort", tables)

@@ -23,6 +23,8 @@ _LEFT = {
     "build_table": 3,
     "build_outlines": 2,
     "certify_seams": 1,
+    "build_index": 3,
+    "count_reads": 5,
     "import_counts": 2,
     "assess_quality": 2,
     "join_modalities": 1,

@@ -35,7 +35,9 @@ class SampleInput:
 
     sheet is the row as JSON, inputs the digest of each kind of files (`image`, `transcripts`, `labels`). n_transcripts
     is the number of rows, as far as it can be told without reading them. A sample of many images lists them; header is
-    then that of the largest. own are the options, by section, in which it differs from the configuration.
+    then that of the largest. n_values are the values above 0 of a table of counts, reads_mb and reference_mb the sizes
+    of FASTQ files and of what they are looked up in. own are the options, by section, in which it differs from the
+    configuration.
     """
 
     sheet: Mapping[str, Any]
@@ -52,6 +54,9 @@ class SampleInput:
     images: tuple[ImagePlan, ...] = ()
     layout: Layout = "image"
     plane_step_um: float | None = None
+    n_values: int = 0
+    reads_mb: float = 0.0
+    reference_mb: float = 0.0
 
     @property
     def n_images(self) -> int:
@@ -100,10 +105,12 @@ def make_plan(
         name: _plan_sample(settings, sample, machine, (previous.samples if previous else {}).get(name))
         for name, sample in samples.items()
     }
+    genome = next((of.inputs["genome"] for of in samples.values() if "genome" in of.inputs), None)
+    given = {"reference": reference, "gates": gates, "genome": genome}
     cohort = cohort_digests(
         settings,
         samples={name: sample.digests for name, sample in planned.items()},
-        inputs={key: digest for key, digest in (("reference", reference), ("gates", gates)) if digest},
+        inputs={key: digest for key, digest in given.items() if digest},
         omics={name: table.digest for name, table in (omics or {}).items()},
     )
     return RunPlan(
@@ -168,6 +175,9 @@ def _plan_sample(
         n_transcripts=sample.n_transcripts,
         n_instances=n_instances or expected_instances(settings, window, spacing_um, sample.n_images),
         n_vendor_cells=sample.n_vendor_cells,
+        n_values=sample.n_values,
+        reads_mb=sample.reads_mb,
+        reference_mb=sample.reference_mb,
         own=dict(sample.own),
         digests=digests,
     )

@@ -88,6 +88,9 @@ class SamplePlan(BaseModel):
     n_transcripts: int | None = None
     n_instances: int = 0
     n_vendor_cells: int | None
+    n_values: int = 0
+    reads_mb: float = 0.0
+    reference_mb: float = 0.0
     own: dict[str, dict[str, Any]] = {}
     digests: dict[str, str]
 

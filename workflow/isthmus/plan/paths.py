@@ -68,6 +68,11 @@ class RunPaths:
         return self.work / "cohort"
 
     @property
+    def index(self) -> Path:
+        """What reads are looked up in, where it is built here."""
+        return self.cohort / "index"
+
+    @property
     def cohort_table(self) -> Path:
         """The table of all samples' cells that passed quality control."""
         return self.root / "cohort" / "cells.h5ad"
@@ -174,6 +179,11 @@ class SamplePaths:
     def raw_table(self) -> Path:
         """Cells before quality control."""
         return self.work / "table.h5ad"
+
+    @property
+    def counted_reads(self) -> Path:
+        """Matrix folder of a sample that comes as reads."""
+        return self.work / "counts"
 
     @property
     def counted_table(self) -> Path:

@@ -67,6 +67,8 @@ def predict(
         "models": float(fitted * (1 + joint["n_permutations"])),
     }
     sizes = {name: Size.of(sample, settings) for name, sample in samples.items()}
+    # all samples are looked up in the same
+    of_run = {**omics, "reference_mb": max((size.reference_mb for size in sizes.values()), default=0.0)}
     on_gpus = {
         name: needs_gpu(sample.settings(settings)["segmentation"]["method"])
         for name, sample in samples.items()
@@ -82,7 +84,7 @@ def predict(
             made[rule] = _together(rule, of, machine)
     for rule in PER_RUN:
         if rule in rules:
-            made[rule] = _together(rule, [_job_of_run(rule, sizes.values(), machine, omics)], machine)
+            made[rule] = _together(rule, [_job_of_run(rule, sizes.values(), machine, of_run)], machine)
     return made
 
 

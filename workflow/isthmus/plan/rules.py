@@ -13,6 +13,7 @@ PER_SAMPLE = (
     "build_table",
     "build_outlines",
     "certify_seams",
+    "count_reads",
     "import_counts",
     "assess_quality",
     "join_modalities",
@@ -20,10 +21,14 @@ PER_SAMPLE = (
 """A job a sample, or a pack of a sample."""
 PER_PLATE = ("profile_wells",)
 """A job a sample that is a plate; a run without plates does not have them."""
-PER_RUN = ("integrate_cohort", "analyse", "annotate", "join_omics", "analyse_omics", "report")
+PER_RUN = ("build_index", "integrate_cohort", "analyse", "annotate", "join_omics", "analyse_omics", "report")
 """One job a run, if there is work for it."""
 OF_OMICS = ("join_omics", "analyse_omics")
 """Have work only where the configuration names tables of other omics."""
+OF_READS = ("build_index", "count_reads")
+"""Have work only where samples come as reads."""
+WITHOUT_IMAGE = ("count_reads", "import_counts")
+"""Steps of samples that have no image."""
 IN_PACKS = ("segment_pack", "quantify_pack")
 POOLED = ("import_image", "segment_pack", "quantify_pack", "build_pyramid")
 """Use all cores that their job is given; every other rule uses one."""

@@ -48,6 +48,8 @@ def expected_instances(
 class Size:
     """A sample in numbers: millions of pixels, thousands of cells, millions of transcripts.
 
+    In a table of counts a value above 0 takes the place that an image's table has for a transcript.
+
     read, bins and grown are what pass 1 reads, the bins of its method in that, and what pass 2 reads, of all blocks
     together; largest_read, largest_bins and largest_grown those of the largest block; halved_mpix is the largest shard
     of level 1.
@@ -68,6 +70,8 @@ class Size:
     largest_grown: float
     kcells: float
     mrows: float
+    reads_mb: float
+    reference_mb: float
     window_mpix: float
     windows: int
     surveyed_mpix: float
@@ -96,7 +100,9 @@ class Size:
             largest_bins=largest_read / bin_px / _MILLION,
             largest_grown=largest_grown / _MILLION,
             kcells=(sample.n_instances if n_instances is None else n_instances) / _THOUSAND,
-            mrows=(sample.n_transcripts or 0) / _MILLION,
+            mrows=(sample.n_transcripts or sample.n_values) / _MILLION,
+            reads_mb=sample.reads_mb,
+            reference_mb=sample.reference_mb,
             window_mpix=window_px / _MILLION,
             windows=int(settings["execution"]["certificate_windows"]) if grid.n_blocks > 1 else 0,
             surveyed_mpix=_surveyed_pixels(sample, settings) / _MILLION,

@@ -53,6 +53,7 @@ class SampleResults:
     n_outlines: int | None
     seams: Record | None
     cells: Cells | None
+    counted_reads: Record | None = None
 
     @property
     def n_levels(self) -> int:
@@ -153,6 +154,7 @@ def _read_sample(name: str, plan: SamplePlan, paths: SamplePaths) -> SampleResul
         # Evidence of a fault goes before a certificate of earlier labels.
         seams=_read_json(paths.failed_seams) or _read_json(paths.seams),
         cells=_read_cells(paths.table),
+        counted_reads=_read_json(paths.record("count_reads")) if "count_reads" in plan.digests else None,
     )
 
 

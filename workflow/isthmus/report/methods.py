@@ -49,6 +49,12 @@ _TOOLS = {
         "Smyth, Statistical Applications in Genetics and Molecular Biology 3:3 (2004)",
         "10.2202/1544-6115.1027",
     ),
+    "kallisto": Reference("kallisto", "Bray et al., Nature Biotechnology 34:525 (2016)", "10.1038/nbt.3519"),
+    "bustools": Reference(
+        "bustools, kb-python",
+        "Melsted et al., Nature Biotechnology 39:813 (2021)",
+        "10.1038/s41587-021-00870-2",
+    ),
     "zarr": Reference(
         "OME-Zarr",
         "Moore et al., Histochemistry and Cell Biology 160:223 (2023)",
@@ -63,7 +69,7 @@ def methods_text(run: RunResults) -> list[str]:
     settings = run.plan.settings
     sentences = [_images(run), _segmentation(run), _cells(settings), *_own_methods(run)]
     if not any(sample.plan.has_image for sample in run.samples):
-        sentences = [_tables(run), _quality(settings["analysis"]["quality"])]
+        sentences = [_tables(run), *_reads(run), _quality(settings["analysis"]["quality"])]
     elif any(sample.plan.has_points for sample in run.samples):
         sentences += [_counts(settings), _quality(settings["analysis"]["quality"])]
     elif run.proteins:
@@ -92,7 +98,7 @@ def methods_text(run: RunResults) -> list[str]:
 
 def references(run: RunResults) -> list[Reference]:
     """What to cite for this run."""
-    names = ["snakemake", "zarr", "anndata"]
+    names = ["snakemake", "zarr", "anndata", *(["kallisto", "bustools"] if _has_reads(run) else [])]
     if run.cohort is not None and run.cohort.umap is not None:
         names += ["scanpy", "leiden", "umap"]
     if run.neighbourhood is not None:
@@ -112,6 +118,20 @@ def _tables(run: RunResults) -> str:
     return (
         f"{what} of dissociated cells {'was' if n == 1 else 'were'} analysed with Isthmus {run.plan.isthmus}."
     )
+
+
+def _reads(run: RunResults) -> list[str]:
+    options = run.plan.settings["quantification"]["reads"]
+    if not _has_reads(run):
+        return []
+    return [
+        f"Reads ({options['technology']}) were pseudoaligned with kallisto and molecules counted with bustools"
+        f" (kb-python); barcodes of at least {count(options['min_molecules'])} molecules were kept."
+    ]
+
+
+def _has_reads(run: RunResults) -> bool:
+    return any(sample.counted_reads is not None for sample in run.samples)
 
 
 def _images(run: RunResults) -> str:

@@ -183,7 +183,7 @@ def _nuclei_channel(run: RunResults, sample: SampleResults) -> int:
 def _facts(sample: SampleResults) -> list[tuple[str, str]]:
     plan = sample.plan
     if not plan.has_image:
-        return [("Counts", _file(plan.sheet["counts"])), *_sheet_facts(plan)]
+        return [*_origin(sample), *_sheet_facts(plan)]
     channels, z, y, x = plan.shape
     step_y, step_x = plan.spacing_um[1:]
     size = f"{step_x:g} µm" if step_x == step_y else f"{step_x:g} {TIMES} {step_y:g} µm"
@@ -206,6 +206,19 @@ def _facts(sample: SampleResults) -> list[tuple[str, str]]:
         facts.append(("Transcripts", f"{_file(plan.sheet['transcripts'])}: {_points(points)}"))
         facts.append(("Features", f"{count(len(points['genes']))} (genes and controls)"))
     return [*facts, *_sheet_facts(plan)]
+
+
+def _origin(sample: SampleResults) -> list[tuple[str, str]]:
+    """Where the counts of a sample without an image come from."""
+    sheet, counted = sample.plan.sheet, sample.counted_reads
+    if counted is None:
+        return [("Counts", _file(sheet["counts"]))]
+    aligned = f"{100 * counted['n_aligned'] / counted['n_reads']:.1f} % of a transcript"
+    kept = f"{count(counted['n_kept'])} of {count(counted['n_barcodes'])} barcodes are no empty droplets"
+    return [
+        ("Reads", f"{_file(sheet['reads'])}: {count(counted['n_reads'])}, {aligned}"),
+        ("Molecules", f"{count(counted['n_molecules'])}; {kept}"),
+    ]
 
 
 def _sheet_facts(plan: SamplePlan) -> list[tuple[str, str]]:

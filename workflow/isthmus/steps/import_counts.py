@@ -13,13 +13,15 @@ from isthmus.steps.sheet import sheet_sample
 def import_counts(job: Job) -> None:
     """Write the sample's table before quality control, and its numbers."""
     paths, sample = job.sample_paths, sheet_sample(job.sample)
-    if sample.counts is None:
+    counts = paths.counted_reads if sample.reads is not None else sample.counts
+    given = sample.reads or sample.counts
+    if counts is None or given is None:
         raise UserError(where=sample.where, found="there is no table of counts", do="fill column counts")
     numbers = make_table(
-        sample.counts,
+        counts,
         paths.counted_table,
         sample=job.sample_name,
         columns=sheet_columns(job.sample),
-        record={"version": __version__, "digest": job.digest, "counts": sample.counts.name},
+        record={"version": __version__, "digest": job.digest, "counts": given.name},
     )
     job.write_record(paths.record("import_counts"), numbers)

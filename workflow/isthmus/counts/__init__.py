@@ -1,0 +1,1 @@
+"""Tables of counts in files, whatever made them."""

@@ -1,0 +1,1 @@
+"""Reads of sequencers: FASTQ files found, checked, and counted by kb-python."""
