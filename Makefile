@@ -37,9 +37,11 @@ test: setup  ## the fast tests: units, properties, one run end to end
 	pytest $(SIDE_BY_SIDE) -m "not slow and not slurm"
 
 test-slow: setup  ## the tests that `make test` leaves out for their length
+	envs/environment.sh validators
 	@pytest $(SIDE_BY_SIDE) -m "slow and not slurm" || [ $$? = 5 ]  # 5: there are none
 
 test-all: setup  ## all tests that need no cluster
+	envs/environment.sh validators
 	pytest $(SIDE_BY_SIDE) -m "not slurm"
 
 test-slurm: setup  ## the tests that need a cluster, on a real Slurm started here (root and apt; skips with a reason)
@@ -60,7 +62,7 @@ profiles: setup  ## write profiles/*/config.yaml and the table of profiles/READM
 
 lock: setup  ## solve the dependencies anew: envs/requirements.txt, installer.txt, conda files
 	$(LOCK) --custom-compile-command "make lock" --group dev pyproject.toml -o envs/requirements.txt
-	for name in bench-blocks bench-sopa kb; do $(LOCK) --custom-compile-command "make lock" envs/$$name.in -o envs/$$name.txt; done
+	for name in bench-blocks bench-sopa kb validators; do $(LOCK) --custom-compile-command "make lock" envs/$$name.in -o envs/$$name.txt; done
 	echo setuptools | $(LOCK) --custom-compile-command "make lock" - -o envs/builder.txt
 	python envs/conda.py
 
@@ -68,7 +70,7 @@ kb: setup  ## make .venv-kb from its hash lock: kb-python, which counts FASTQ fi
 	envs/kb.sh
 
 bench: setup  ## Isthmus and its peers side by side, docs/benchmarks.md; BENCH=--quick: small images, BENCH="--only memory": some rows
-	envs/bench.sh
+	envs/environment.sh bench-blocks bench-sopa
 	PYTHONPATH=tests python -P -m bench $(BENCH)
 
 bundle: setup  ## one file for a machine without internet: project, wheels, demo data, checksums; in dist/

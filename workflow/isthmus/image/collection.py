@@ -66,11 +66,12 @@ def _plate(paths: Sequence[str], name: str) -> dict[str, object]:
     wells = list(dict.fromkeys(path.rpartition("/")[0] for path in paths))
     rows = sorted({well.partition("/")[0] for well in wells}, key=lambda row: (len(row), row))
     columns = sorted({well.partition("/")[2] for well in wells}, key=lambda column: (len(column), column))
+    most_fields = max(Counter(path.rpartition("/")[0] for path in paths).values())
     return {
         "version": OME_VERSION,
         "name": name,
-        "field_count": max(Counter(path.rpartition("/")[0] for path in paths).values()),
-        "acquisitions": [{"id": 0, "name": "0"}],
+        "field_count": most_fields,
+        "acquisitions": [{"id": 0, "name": "0", "maximumfieldcount": most_fields}],
         "rows": [{"name": row} for row in rows],
         "columns": [{"name": column} for column in columns],
         "wells": [
