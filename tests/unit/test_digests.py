@@ -148,6 +148,7 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "analysis.spatial.co_occurrence_um": ((9.0,), ("annotate",)),
     "analysis.spatial.spatial_genes": (False, ("annotate",)),
     "analysis.spatial.distances_to": (("B",), ("annotate",)),
+    "analysis.spatial.structures_unit": ("px", NOTHING),  # the sample has no structures
     "analysis.composition.transform": ("clr", ("annotate",)),
     "analysis.composition.adjust_for_batch": (False, ("annotate",)),
     "analysis.annotation.reference": ("elsewhere.csv", NOTHING),  # its content counts, not where it lies
@@ -236,6 +237,17 @@ def _after_here(first):
 def _changed(one, other):
     assert one.keys() == other.keys()
     return {step for step in one if one[step] != other[step]}
+
+
+def test_structures_and_their_unit_are_read_by_the_step_that_measures_distances():
+    without = _digests()
+    inputs = {"image": "i", "transcripts": "t", "labels": "l", "structures": "s"}
+    drawn = _digests(sample=_sample(inputs=inputs))
+    assert _changed(without, drawn) == _after_here(["assess_quality"])
+    others = _digests(sample=_sample(inputs={**inputs, "structures": "other"}))
+    assert _changed(drawn, others) == _after_here(["assess_quality"])
+    in_pixels = _settings(**{"analysis.spatial.structures_unit": "px"})
+    assert _changed(drawn, _digests(in_pixels, _sample(inputs=inputs))) == _after_here(["assess_quality"])
 
 
 def test_every_option_has_a_declared_effect():

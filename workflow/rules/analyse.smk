@@ -116,6 +116,7 @@ rule annotate:
         table="<results>/cohort/cells.h5ad",
         pseudobulk="<results>/cohort/pseudobulk.h5ad",
         composition="<results>/cohort/composition.tsv",
+        structures=["<results>/cohort/structures.tsv"] if HAS_STRUCTURES else [],
         neighbourhood="<results>/work/cohort/neighbourhood.tsv",
     log:
         "<logs>/annotate.log",

@@ -25,6 +25,7 @@ except UserError as error:
 # Relative where it can be, so that a folder may be moved together with its results.
 # Whether samples have tables of spots beside those of their nuclei.
 HAS_SPOTS = USE_CASES[RUN.settings.use_case].rows == "spots"
+HAS_STRUCTURES = any(of.sheet.get("structures") for of in RUN.plan.samples.values())
 RESULTS = RUN.results_seen_from(Path.cwd())
 
 

@@ -26,6 +26,7 @@ from isthmus.analyse.pseudobulk import add_up_cells
 from isthmus.analyse.reference import Scale, read_reference
 from isthmus.analyse.reference_cells import read_cell_reference
 from isthmus.analyse.steps import note
+from isthmus.analyse.structures import structures_of, summarise_structures
 from isthmus.analyse.transfer import Method as TransferMethod
 from isthmus.analyse.transform import is_intensities
 
@@ -52,13 +53,15 @@ def annotate(
     intensities: Mapping[str, Any] | None = None,
     gating: Mapping[str, Any] | None = None,
     spatial: Mapping[str, Any] | None = None,
+    structures_tsv: Path | None = None,
 ) -> None:
     """Give cells a type where there is a reference, find which types (else clusters) lie together, compare samples.
 
     `uns['neighbourhood']` holds the same table as `neighbourhood_tsv`, and
     `uns['isthmus']['neighbourhood']['by']` names the column of obs that it is about: `cell_type`, or
     `leiden` where there is neither a reference nor a marker table. `uns['composition']` holds the same table as
-    `composition_tsv`, `uns['integration']` how well batches mix (see `mixing`).
+    `composition_tsv`, `uns['integration']` how well batches mix (see `mixing`). Where samples have structures,
+    `uns['structures']` holds the same table as `structures_tsv`.
     """
     table = read_table(input_h5ad)
     if reference is not None:
@@ -93,12 +96,17 @@ def annotate(
     )
     composition = _compare_samples(table, by, transform=transform, adjust_for_batch=adjust_for_batch)
     table.uns["integration"] = _measure_mixing(table, by, seed)
+    structures = structures_of(table)
+    if structures:
+        table.uns["structures"] = summarise_structures(table.obs, by, structures)
     write_table(table, output)
     write_tsv(neighbourhood, neighbourhood_tsv)
     if pseudobulk_h5ad is not None:
         write_table(add_up_cells(table, by), pseudobulk_h5ad)
     if composition_tsv is not None:
         write_tsv(composition.table, composition_tsv)
+    if structures_tsv is not None and structures:
+        write_tsv(table.uns["structures"], structures_tsv)
 
 
 def _describe_surroundings(

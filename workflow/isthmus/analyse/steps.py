@@ -40,13 +40,20 @@ def assess_quality(
     exclusive_markers: Sequence[str] = (),
     field_um: float = 200.0,
     transcripts: Mapping[str, Any] | None = None,
+    structures: Mapping[str, Any] | None = None,
+    where: str = "",
 ) -> None:
-    """Mark the cells of one sample that pass quality control, and measure the quality of counts.
+    """Mark the cells of one sample that pass quality control, and measure the quality of counts and where cells lie.
 
-    See `count_quality.measure_counts`, `quality.mark_quality` for tables of counts and
-    `quality_intensities.mark_intensities` for others.
+    See `count_quality.measure_counts`, `quality.mark_quality` for tables of counts,
+    `quality_intensities.mark_intensities` for others, and `structures.add_distances`; `where` names the sample's row.
     """
     table = read_table(table_path)
+    if structures is not None:
+        # Here, because most samples have none, and shapely takes its time to load.
+        from isthmus.analyse.structures import add_distances
+
+        add_distances(table, structures, where=where)
     areas = {"min_area_um2": min_area_um2, "max_area_um2": max_area_um2}
     if is_intensities(table):
         summary = mark_intensities(

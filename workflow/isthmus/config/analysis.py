@@ -212,6 +212,11 @@ class SpatialOptions(Section):
     distances_to: Texts = option(
         (), "Types to whose nearest cell every cell's distance is measured; an empty list for none."
     )
+    structures_unit: Literal["um", "px"] = option(
+        "um",
+        "What the coordinates of structures are (column `structures` of the sample sheet, GeoJSON): micrometres of the"
+        " sample, or pixels of its image from the upper left corner, as QuPath exports them.",
+    )
 
     @field_validator("co_occurrence_um")
     @classmethod

@@ -94,7 +94,7 @@ TAKEN = (
 EMPTY = ("", "NA", "na", "NaN", "nan", "None", "null")
 """What people write into a cell that has no value."""
 
-PATHS = ("image", "transcripts", "counts", "reads", "labels")
+PATHS = ("image", "transcripts", "counts", "reads", "labels", "structures")
 SIZES = ("pixel_size_um", "z_step_um")
 ORIGINS = ("origin_x_um", "origin_y_um")
 TEXTS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
@@ -124,6 +124,7 @@ class Sample(Section):
     counts: FilePath | None = None
     reads: FilePath | None = None
     labels: FilePath | None = None
+    structures: FilePath | None = None
     reader: str | None = None
     acquisition: str | None = None
     segmentation: str | None = None

@@ -21,6 +21,7 @@ from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
 from isthmus.segment.imported import check_ids
 from isthmus.segment.polygons import check_polygons
+from isthmus.steps.assess_quality import structures_of_sample
 from isthmus.steps.import_transcripts import no_overlap
 from isthmus.steps.sheet import settings_of, sheet_sample
 
@@ -56,6 +57,7 @@ def _check_inputs(run: Run) -> None:
         try:
             parts = read_sample(sheet_sample(plan))
             _check_overlap(parts, sheet_sample(plan), plan)
+            structures_of_sample(plan, run.settings.analysis.spatial)
             if settings_of(run.plan, plan).segmentation.method != "labels":
                 continue
             if parts.images and parts.layout != "planes":

@@ -37,6 +37,12 @@ def describe_counts(settings: Settings, sample: Sample) -> SampleInput:
             found="columns counts and reads are both filled",
             do="give the counts, or the reads to count",
         )
+    if sample.structures is not None:
+        raise UserError(
+            where=f"{sample.where}, column structures",
+            found="dissociated cells lie nowhere, so they have no distance to structures",
+            do="leave the column empty",
+        )
     if sample.reads is not None:
         return _describe_reads(settings, sample, sample.reads)
     assert sample.counts is not None  # or check_inputs had raised

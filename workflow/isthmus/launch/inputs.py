@@ -116,6 +116,8 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         header = parts.image.header
         painted = [header.affine.numbers(), header.shape[1:], parts.polygons.only_plane]
         inputs["labels"] = digest_of([files_digest(parts.polygons.files), painted])
+    if sample.structures is not None:
+        inputs["structures"] = files_digest([sample.structures])
     profiles = settings.analysis.profiles
     if parts.layout == "plate":
         given = {"plate_map": profiles.plate_map, "omics": profiles.omics}

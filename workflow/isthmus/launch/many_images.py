@@ -41,6 +41,12 @@ def check_images(parts: SampleParts, sample: Sample) -> None:
             found="transcripts beside many images: nothing says in which image each lies",
             do="make one sample an image",
         )
+    if sample.structures is not None:
+        raise UserError(
+            where=f"{sample.where}, column structures",
+            found="structures beside many images: nothing says in which image each lies",
+            do="make one sample an image, or leave the column empty",
+        )
 
 
 def _difference(first: NamedImage, image: NamedImage) -> str:

@@ -55,7 +55,7 @@ def forget(paths: RunPaths, sample: str) -> None:
     files = (
         (of.table, of.spots, of.outlines, of.seams, of.image / "zarr.json")
         if sample
-        else (paths.cohort_table, paths.pseudobulk, paths.composition, paths.report)
+        else (paths.cohort_table, paths.pseudobulk, paths.composition, paths.structures, paths.report)
     )
     for file in files:
         file.unlink(missing_ok=True)

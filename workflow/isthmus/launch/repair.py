@@ -101,7 +101,7 @@ def _results_of(paths: RunPaths, rule: str, sample: str) -> list[Path]:
         "assess_quality": [of.table, of.spots],
         "join_modalities": [of.modalities],
         "profile_wells": [of.wells],
-        "annotate": [paths.cohort_table, paths.pseudobulk, paths.composition],
+        "annotate": [paths.cohort_table, paths.pseudobulk, paths.composition, paths.structures],
         "report": [paths.report],
     }
     if rule in OF_OMICS:  # how many there are is in the configuration that they were made with

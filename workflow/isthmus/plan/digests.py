@@ -58,8 +58,8 @@ def sample_digests(
     settings
         The configuration as JSON.
     inputs
-        Digest of the files of `image`, and of `transcripts`, `labels` and `panel` where there are any; without an
-        image of `counts`, or of `reads` and their `index`.
+        Digest of the files of `image`, and of `transcripts`, `labels`, `structures` and `panel` where there are any;
+        without an image of `counts`, or of `reads` and their `index`.
     geometry
         Keys `window`, `affine`, `z_step_um`, `spacing_um`, `channels`, `steps_per_unit` and `block_px`.
     sheet
@@ -119,7 +119,12 @@ def sample_digests(
     holds = (USE_CASES[settings["use_case"]].x, compartment, inputs.get("panel"))
     counted = [inputs["counts"]] if "counts" in inputs else []
     table = add("build_table", quantify, controls, place, dict(sheet), *holds, *counted)
-    assessed = add("assess_quality", table, *_quality_read(settings["analysis"]))
+    drawn = (
+        [inputs["structures"], settings["analysis"]["spatial"]["structures_unit"]]
+        if "structures" in inputs
+        else []
+    )
+    assessed = add("assess_quality", table, *_quality_read(settings["analysis"]), *drawn)
     add("join_modalities", assessed)
     if geometry.get("layout") == "plate":
         read = {k: v for k, v in settings["analysis"]["profiles"].items() if k not in ("plate_map", "omics")}
@@ -217,7 +222,7 @@ def cohort_digests(
         annotation,
         (inputs.get("gates"), gating) if "gates" in inputs else None,
         analysis["neighbourhood"],
-        analysis["spatial"],
+        {k: v for k, v in analysis["spatial"].items() if k != "structures_unit"},
         analysis["composition"],
         analysis["seed"],
     )

@@ -87,6 +87,11 @@ class RunPaths:
         """Shares of the types, compared between conditions."""
         return self.root / "cohort" / "composition.tsv"
 
+    @property
+    def structures(self) -> Path:
+        """How far cells of each type lie from structures, where samples have any."""
+        return self.root / "cohort" / "structures.tsv"
+
     def omics_table(self, name: str) -> Path:
         """A table of other omics, in the order of the run's samples, wells, spots or cells."""
         return self.root / "cohort" / f"{name}.h5ad"

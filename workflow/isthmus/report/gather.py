@@ -106,6 +106,7 @@ class RunResults:
     niches: pd.DataFrame | None = None
     co_occurrence: pd.DataFrame | None = None
     spatial_genes: pd.DataFrame | None = None
+    structures: pd.DataFrame | None = None
     resources: list[Record] = field(default_factory=list)
     notes: Record = field(default_factory=dict)
     proteins: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -129,6 +130,7 @@ def read_run(root: Path) -> RunResults:
         niches=_read_frame(paths.cohort_table, "uns/niches"),
         co_occurrence=_read_frame(paths.cohort_table, "uns/co_occurrence"),
         spatial_genes=_read_frame(paths.cohort_table, "uns/spatial_genes"),
+        structures=_read_frame(paths.cohort_table, "uns/structures"),
         omics=_read_omics(paths),
         comparison=_read_json(paths.cohort / "comparison.json"),
         resources=[row for row in read_resources(paths) if row["rule"] != "report"],

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from isthmus.report import methods_proteins
+from isthmus.report import methods_analysis, methods_cells, methods_proteins
 from isthmus.report.gather import RunResults
-from isthmus.report.text import count, joined
+from isthmus.report.text import joined
 
 
 @dataclass(frozen=True)
@@ -67,31 +65,44 @@ _TOOLS = {
 def methods_text(run: RunResults) -> list[str]:
     """Sentences, one paragraph."""
     settings = run.plan.settings
-    sentences = [_images(run), _segmentation(run), _cells(settings), *_own_methods(run)]
+    sentences = [
+        _images(run),
+        methods_cells.segmentation(run),
+        methods_cells.cells(settings),
+        *_own_methods(run),
+    ]
     if not any(sample.plan.has_image for sample in run.samples):
-        sentences = [_tables(run), *_reads(run), _quality(settings["analysis"]["quality"])]
+        sentences = [_tables(run), *_reads(run), methods_cells.quality(settings["analysis"]["quality"])]
     elif any(sample.plan.has_points for sample in run.samples):
-        sentences += [_counts(settings), _quality(settings["analysis"]["quality"])]
+        sentences += [methods_cells.counts(settings), methods_cells.quality(settings["analysis"]["quality"])]
     elif run.proteins:
         sentences.append(methods_proteins.intensities(settings))
     if run.cohort is not None and run.cohort.umap is not None:
-        told = methods_proteins.clusters if run.proteins else _clusters
+        told = methods_proteins.clusters if run.proteins else methods_analysis.clusters
         sentences.append(told(settings["analysis"], run.notes))
         if run.notes.get("integration", {}).get("done"):
-            sentences.append(_integration(run.notes["integration"]))
+            sentences.append(methods_analysis.integration(run.notes["integration"]))
     if "gating" in run.notes:
         sentences.append(methods_proteins.gates(run.notes["gating"]))
     elif run.cohort is not None and "cell_type" in run.cohort.obs:
-        sentences.append(_types(run.notes.get("annotation", {})))
+        sentences.append(methods_analysis.types(run.notes.get("annotation", {})))
     if run.neighbourhood is not None:
         sentences.append(
-            _neighbourhood(run.notes.get("neighbourhood", settings["analysis"]["neighbourhood"]))
+            methods_analysis.neighbourhood(
+                run.notes.get("neighbourhood", settings["analysis"]["neighbourhood"])
+            )
         )
-    if _is_compared(run):
-        sentences.append(_composition(run.notes.get("composition", {})))
+    if run.structures is not None:
+        sentences.append(
+            methods_analysis.structures(list(dict.fromkeys(run.structures["structure"].astype(str))))
+        )
+    if methods_analysis.is_compared(run):
+        sentences.append(methods_analysis.composition(run.notes.get("composition", {})))
     if run.omics is not None:
         sentences += [
-            _joint(unit, of) for unit, of in run.omics.units.items() if of["tested"] or of["factors"]
+            methods_analysis.joint(unit, of)
+            for unit, of in run.omics.units.items()
+            if of["tested"] or of["factors"]
         ]
     return sentences
 
@@ -105,7 +116,7 @@ def references(run: RunResults) -> list[Reference]:
         names.append("neighbours")
     if run.notes.get("integration", {}).get("done"):
         names.append("harmony")
-    if _is_compared(run):
+    if methods_analysis.is_compared(run):
         names += ["propeller", "limma"]
     if run.omics is not None and any(of["factors"] for of in run.omics.units.values()):
         names.append("mofa")
@@ -157,165 +168,3 @@ def _own_methods(run: RunResults) -> list[str]:
         elif method is not None:
             told.append(f"Sample {sample.name} was segmented with the method {method}.")
     return told
-
-
-def _segmentation(run: RunResults) -> str:
-    options = run.plan.settings["segmentation"]
-    if options["method"] == "labels":
-        return "Nuclei or cells were taken from labels or outlines that came with the data."
-    own = options[options["method"]]
-    channel = own["channel"] or run.samples[0].plan.channels[0]
-    if options["method"] == "blobs":
-        return (
-            f"Nuclei were segmented in channel {channel} as basins of steepest ascent of a difference of two Gaussian"
-            f" blurs (diameter {own['nucleus_diameter_um']:g} µm, sensitivity {own['sensitivity']:g}, edge"
-            f" {own['edge']:g}); objects below {own['min_area_um2']:g} µm² were dropped."
-        )
-    basins = own
-    return (
-        f"Nuclei were segmented in channel {channel} as basins of steepest ascent of a landscape of the distance to the"
-        " edge of the foreground, parted by grooves and necks"
-        f" ({_diameter(run)}, sensitivity {basins['sensitivity']:g},"
-        f" local contrast {basins['local_contrast']:g}, smoothing {basins['smoothing_um']:g} µm,"
-        f" groove depth {basins['groove_depth']:g}, roundness {basins['roundness']:g});"
-        f" objects below {basins['min_area_um2']:g} µm² were dropped."
-    )
-
-
-def _diameter(run: RunResults) -> str:
-    basins = run.plan.settings["segmentation"]["basins"]
-    if not basins["measure_diameter"]:
-        return f"expected diameter {basins['nucleus_diameter_um']:g} µm"
-    found = sorted({sample.diameter_um for sample in run.samples if sample.diameter_um is not None})
-    return f"diameter measured in each sample: {joined([f'{size:g}' for size in found]) or 'unknown'} µm"
-
-
-def _cells(settings: Mapping[str, Any]) -> str:
-    reach = settings["cells"]["expand_um"]
-    if reach == 0:
-        return "Cells are represented by their nuclei."
-    text = f"Cells were made by growing nuclei by at most {reach:g} µm, without overlap"
-    guide = settings["cells"]["guide"]
-    if guide["channel"] is not None:
-        held = "bright membranes hold" if guide["kind"] == "membrane" else "dark gaps between cytoplasm hold"
-        text += (
-            f", along the cheapest paths in channel {guide['channel']}, in which {held} growth up"
-            f" (kind {guide['kind']}, weight {guide['weight']:g})"
-        )
-    return f"{text}."
-
-
-def _counts(settings: Mapping[str, Any]) -> str:
-    quality = settings["quantification"]["min_qv"]
-    return (
-        "Every transcript was given to the cell that it lies in; only transcripts of genes with a quality value of at"
-        f" least {quality:g} were counted, negative controls and others were kept apart."
-    )
-
-
-def _quality(options: Mapping[str, Any]) -> str:
-    bounds = []
-    for name, what, unit in (
-        ("counts", "transcripts", ""),
-        ("genes", "genes", ""),
-        ("area_um2", "area", " µm²"),
-    ):
-        low, high = options.get(f"min_{name}"), options.get(f"max_{name}")
-        if low is not None:
-            bounds.append(
-                f"at least {low:g}{unit} {what}" if not unit else f"an area of at least {low:g}{unit}"
-            )
-        if high is not None:
-            bounds.append(
-                f"at most {high:g}{unit} {what}" if not unit else f"an area of at most {high:g}{unit}"
-            )
-    if options.get("max_mito_fraction") is not None:
-        bounds.append(f"at most {100 * options['max_mito_fraction']:g} % mitochondrial transcripts")
-    if options.get("doublets") == "scrublet":
-        bounds.append("a Scrublet score that is not that of a doublet (doi:10.1016/j.cels.2018.11.005)")
-    if options.get("max_control_fraction") is not None:
-        bounds.append(f"at most {100 * options['max_control_fraction']:g} % negative controls")
-    return (
-        f"Cells with {joined(bounds)} were analysed further."
-        if bounds
-        else "All cells were analysed further."
-    )
-
-
-def _clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
-    options = notes.get("clustering", analysis["clustering"])
-    return (
-        "Counts were scaled to the median total and log-transformed (Scanpy); cells were clustered with the Leiden"
-        f" algorithm (resolution {options['leiden_resolution']:g}) on a graph of {options['n_neighbours']} nearest"
-        f" neighbours in up to {options['n_components']} principal components and mapped by UMAP (seed"
-        f" {analysis['seed']}). Marker genes were ranked by Wilcoxon's rank-sum test of each cluster against the rest"
-        " (Benjamini-Hochberg)."
-    )
-
-
-def _integration(options: Mapping[str, Any]) -> str:
-    return (
-        f"{int(options['n_batches'])} batches (column {options['batch_column']}) were brought together with Harmony in"
-        f" the space of principal components (theta {float(options['theta']):g}, at most"
-        f" {int(options['max_rounds'])} rounds) before that."
-    )
-
-
-def _is_compared(run: RunResults) -> bool:
-    return run.composition is not None and bool(run.composition["p_value"].notna().any())
-
-
-def _composition(options: Mapping[str, Any]) -> str:
-    shares = "centred log-ratios" if options.get("transform") == "clr" else "arcsine of the square root"
-    return (
-        f"Shares of cell types in samples ({shares}) were compared between conditions by linear models with moderated"
-        " variances as in propeller (Benjamini-Hochberg)."
-    )
-
-
-def _joint(unit: str, of: Mapping[str, Any]) -> str:
-    """What joint analysis over samples or wells did."""
-    done = []
-    if of["tested"]:
-        done.append(
-            f"{of['tested']:,} pairs of image features and molecules were correlated over {unit}s by Spearman's rho, p"
-            " from permutations (Benjamini-Hochberg)"
-        )
-    if of["factors"]:
-        done.append(
-            f"factors of {len(of['modalities'])} modalities were found with MOFA over"
-            f" {of['factors']['n_units']} {unit}s"
-        )
-    text = "; ".join(done)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _types(options: Mapping[str, Any]) -> str:
-    source = f" ({options['reference']})" if options.get("reference") else ""
-    limits = [
-        f"{words} below {float(options[key]):g}"
-        for key, words in (
-            ("min_confidence", "a posterior probability"),
-            ("min_fit", "a relative correlation"),
-        )
-        if key in options
-    ]
-    rest = f" Cells with {' or '.join(limits)} were left unassigned." if limits else ""
-    n_cells = options.get("n_reference_cells")
-    if n_cells is None:
-        how = "by the likelihood of each cell's counts under reference profiles"
-        return f"Cell types were assigned {how}{source}.{rest}"
-    ways = {"likelihood": "the likelihood of counts", "logistic": "multinomial logistic regression"}
-    ways["both"] = f"{ways['likelihood']} and {ways['logistic']} together"
-    return (
-        f"Cell types were learned from {count(float(n_cells))} cells of known type{source} by"
-        f" {ways.get(str(options.get('method')), 'a comparison of counts')}.{rest}"
-    )
-
-
-def _neighbourhood(options: Mapping[str, Any]) -> str:
-    return (
-        "Neighbourhood enrichment is the z-score of the number of neighbouring pairs (six nearest cells within"
-        f" {float(options['max_distance_um']):g} µm) against {count(float(options['n_permutations']))} permutations of"
-        " the labels within samples."
-    )

@@ -1,4 +1,4 @@
-"""What the page says of where cells lie: niches, types met at a distance, spatial genes."""
+"""What the page says of where cells lie: niches, types met at a distance, spatial genes, structures."""
 
 from __future__ import annotations
 
@@ -19,11 +19,22 @@ OTHERS = "#d5d9dd"
 
 
 @dataclass(frozen=True)
+class Near:
+    """How far the cells of a type lie from a structure: quartiles, negative inside."""
+
+    name: str
+    colour: str
+    n_cells: int
+    share_inside: float
+    quartiles_um: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class Places:
     """Everything of where cells lie.
 
     niches are bars of what lies around the cells of each, rings the titles of the columns of `pairs`, pairs
-    (type, type, ratio in each ring or None), genes (gene, Moran's I, z, adjusted p).
+    (type, type, ratio in each ring or None), genes (gene, Moran's I, z, adjusted p). structures are rows by class.
     """
 
     niches: dict[str, list[Segment]]
@@ -32,13 +43,14 @@ class Places:
     genes: list[tuple[str, float, float, float]]
     n_genes: int
     n_significant: int
+    structures: dict[str, list[Near]]
 
 
 def places_section(run: RunResults, cohort: CohortSection) -> Places | None:
     """Niches, co-occurrence and spatial genes, as far as the run has them."""
     genes = run.spatial_genes
     genes = None if genes is None or genes.empty else genes
-    if run.niches is None and run.co_occurrence is None and genes is None:
+    if all(table is None for table in (run.niches, run.co_occurrence, genes, run.structures)):
         return None
     rings, pairs = _pairs(run.co_occurrence)
     return Places(
@@ -48,6 +60,7 @@ def places_section(run: RunResults, cohort: CohortSection) -> Places | None:
         genes=_genes(genes),
         n_genes=0 if genes is None else len(genes),
         n_significant=0 if genes is None else int((genes["p_adjusted"] < 0.05).sum()),
+        structures=_structures(run.structures, cohort),
     )
 
 
@@ -63,6 +76,25 @@ def _niches(table: pd.DataFrame | None, cohort: CohortSection) -> dict[str, list
         ]
         for row in table.to_dict("records")
     }
+
+
+def _structures(table: pd.DataFrame | None, cohort: CohortSection) -> dict[str, list[Near]]:
+    """A row for all cells and each type, by structure."""
+    if table is None:
+        return {}
+    colours = cohort.colours.colours if cohort.colours else {}
+    found: dict[str, list[Near]] = {}
+    for row in table.to_dict("records"):
+        quartiles = tuple(float(row[f"{name}_um"]) for name in ("lower_quartile", "median", "upper_quartile"))
+        near = Near(
+            name=str(row["type"]),
+            colour=colours.get(str(row["type"]), "transparent"),
+            n_cells=int(row["n_cells"]),
+            share_inside=float(row["share_inside"]),
+            quartiles_um=(quartiles[0], quartiles[1], quartiles[2]),
+        )
+        found.setdefault(str(row["structure"]), []).append(near)
+    return found
 
 
 def _pairs(table: pd.DataFrame | None) -> tuple[list[str], list[tuple[str, str, list[float | None]]]]:

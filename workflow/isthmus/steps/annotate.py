@@ -22,5 +22,6 @@ def annotate(job: Job) -> None:
         **options.annotation.model_dump(),
         **options.neighbourhood.model_dump(),
         **options.composition.model_dump(),
-        spatial=options.spatial.model_dump(),
+        spatial=options.spatial.model_dump(exclude={"structures_unit"}),
+        structures_tsv=job.paths.structures,
     )

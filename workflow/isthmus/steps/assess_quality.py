@@ -1,10 +1,15 @@
-"""assess_quality: mark the cells of a sample that pass quality control; none is dropped."""
+"""assess_quality: mark the cells of a sample that pass quality control, and how far structures are; none is dropped."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from isthmus.analyse.steps import assess_quality as assess
+from isthmus.config.analysis import SpatialOptions
+from isthmus.image.affine import Affine
+from isthmus.plan.model import SamplePlan
 from isthmus.steps.job import Job, read_json
-from isthmus.steps.sheet import rows_are_spots, settings_of
+from isthmus.steps.sheet import rows_are_spots, settings_of, sheet_sample
 
 
 def assess_quality(job: Job) -> None:
@@ -12,6 +17,10 @@ def assess_quality(job: Job) -> None:
     paths = job.sample_paths
     analysis = settings_of(job.plan).analysis
     has_image = job.sample.has_image
+    drawn = {
+        "structures": structures_of_sample(job.sample, analysis.spatial),
+        "where": job.sample.sheet["where"],
+    }
     numbers = read_json(paths.record("build_table" if has_image else "import_counts"))
     assess(
         paths.raw_table if has_image else paths.counted_table,
@@ -19,10 +28,28 @@ def assess_quality(job: Job) -> None:
         paths.record("assess_quality"),
         transcripts=numbers.get("transcripts"),
         seed=analysis.seed,
+        **drawn,
         **analysis.quality.model_dump(),
     )
     if rows_are_spots(job.plan):
         summary = paths.work / "assess_spots.json"
         # Bounds of areas are about nuclei: all spots have one size.
         bounds = analysis.quality.model_dump(exclude={"min_area_um2", "max_area_um2"})
-        assess(paths.raw_spots, paths.spots, summary, seed=analysis.seed, **bounds)
+        assess(paths.raw_spots, paths.spots, summary, seed=analysis.seed, **drawn, **bounds)
+
+
+def structures_of_sample(plan: SamplePlan, options: SpatialOptions) -> dict[str, Any] | None:
+    """Structures by class in the sample's micrometres; None where the sample sheet names none."""
+    sample = sheet_sample(plan)
+    if sample.structures is None:
+        return None
+    # Here, because most samples have none, and shapely takes its time to load.
+    from isthmus.readers.structures import read_structures
+
+    return read_structures(
+        sample.structures,
+        unit=options.structures_unit,
+        affine=Affine(*plan.affine),
+        shape=plan.shape[2:],
+        where=sample.where,
+    )

@@ -1,4 +1,4 @@
-"""A generated MERSCOPE region: mosaics of two stains in three planes, transcripts, outlines, and the truth.
+"""A generated MERSCOPE region: mosaics of two stains in three planes, transcripts, outlines, an area, and the truth.
 
 The vendor's own outlines are the true ones, so that importing them gives the true counts and segmenting the image
 can be held against them.
@@ -6,12 +6,14 @@ can be held against them.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
+import shapely.geometry
 import tifffile
 
 from isthmus.fetch.made.drawing import Float64, uniform
@@ -37,7 +39,7 @@ FIRST_ID = 614155123100000001
 
 
 def make(folder: Path) -> None:
-    """Write region_0 and truth below a folder."""
+    """Write region_0, structures.geojson and truth into a folder."""
     tissue = draw_tissue(SEED, SHAPE, PITCH_PX)
     molecules = draw_molecules(tissue)
     region, images = folder / "region_0", folder / "region_0" / "images"
@@ -55,20 +57,27 @@ def make(folder: Path) -> None:
     )
     _write_transcripts(region, molecules)
     _write_outlines(region, tissue)
+    island = _write_island(folder, tissue)
     ids = np.arange(tissue.kind.size) + FIRST_ID
     write_table(region / "cell_metadata.csv", ("EntityID", "fov"), [(cell, 0) for cell in ids.tolist()])
     centres = to_um(tissue.centre)
+    points = shapely.points(centres)
+    away = shapely.distance(points, shapely.boundary(island)) * np.where(
+        shapely.contains(island, points), -1, 1
+    )
     rows = [
-        (cell, TYPES[kind], round(x, 3), round(y, 3), n)
-        for cell, kind, (x, y), n in zip(
+        (cell, TYPES[kind], round(x, 3), round(y, 3), n, f"{distance:.3f}")
+        for cell, kind, (x, y), n, distance in zip(
             ids.tolist(),
             tissue.kind.tolist(),
             centres.tolist(),
             np.bincount(molecules.inside, minlength=ids.size + 1)[1:].tolist(),
+            away.tolist(),
             strict=True,
         )
     ]
-    write_table(folder / "truth" / "cells.csv", ("cell", "cell_type", "x_um", "y_um", "molecules"), rows)
+    header = ("cell", "cell_type", "x_um", "y_um", "molecules", "distance_to_island_um")
+    write_table(folder / "truth" / "cells.csv", header, rows)
     held = [(FIRST_ID + cell - 1 if cell else 0) for cell in molecules.inside.tolist()]
     made_by = [(FIRST_ID + cell - 1 if cell else 0) for cell in molecules.cell.tolist()]
     write_table(folder / "truth" / "transcripts.csv", ("inside", "made_by"), zip(held, made_by, strict=True))
@@ -92,6 +101,21 @@ def _write_transcripts(region: Path, molecules: Molecules) -> None:
     ]
     header = ("", "barcode_id", "global_x", "global_y", "global_z", "fov", "gene", "cell_id")
     write_table(region / "detected_transcripts.csv", header, rows)
+
+
+def _write_island(folder: Path, tissue: Tissue) -> shapely.Geometry:
+    """The epithelial island as a structure that somebody has drawn, in micrometres as QuPath names classes."""
+    island = shapely.Polygon()
+    for ring in tissue.island:
+        island = island ^ shapely.Polygon(np.round(to_um(ring), 3))
+    parts = [shapely.geometry.mapping(part) for part in shapely.get_parts(island)]
+    features = [
+        {"type": "Feature", "geometry": part, "properties": {"classification": {"name": "Island"}}}
+        for part in parts
+    ]
+    text = json.dumps({"type": "FeatureCollection", "features": features})
+    (folder / "structures.geojson").write_text(text + "\n", newline="\n")
+    return island
 
 
 def _write_outlines(region: Path, tissue: Tissue) -> None:

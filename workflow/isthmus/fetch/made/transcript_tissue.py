@@ -30,6 +30,8 @@ LEAK, OUTSIDE, NOISE = 0.02, 0.08, 0.01
 NUCLEUS = 0.62
 """Axes of a nucleus as a share of its cell's."""
 VERTICES = 32
+OUTLINE_PX = 20
+"""Edge of the squares in which the island is outlined."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Tissue:
         Half axes in pixels (cells x 2), and cosine and sine of the first (cells x 2).
     kind
         Position in TYPES.
+    island
+        Outlines (rings x 2: column, row) of the epithelial island; what an odd number of them surrounds is inside.
     """
 
     seed: int
@@ -50,6 +54,7 @@ class Tissue:
     axes: Float64
     turn: Float64
     kind: Int64
+    island: tuple[Float64, ...]
 
     def outlines(self, share: float = 1.0) -> Float64:
         """Vertices of each cell (cells x vertices x (column, row)); a share of the axes gives the nuclei."""
@@ -119,12 +124,20 @@ def draw_tissue(seed: int, shape: tuple[int, int], pitch_px: int) -> Tissue:
     axes = np.column_stack([(0.36 + 0.07 * draw[2]) * pitch_px, (0.30 + 0.07 * draw[3]) * pitch_px])
     half = 2 * draw[4] - 1
     turn = np.column_stack([(1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)])
-    island = (
-        smooth_field(seed + 20, shape, shape[0] // 3)[centre[:, 1].astype(int), centre[:, 0].astype(int)]
-        > 0.5
-    )
+    field = smooth_field(seed + 20, shape, shape[0] // 3)
+    island = field[centre[:, 1].astype(int), centre[:, 0].astype(int)] > 0.5
     kind = np.where(island, 0, np.where(draw[5] < 0.6, 1, 2))
-    return Tissue(seed, shape, centre, axes, turn, np.where(draw[6] < 0.05, 2, kind))
+    return Tissue(seed, shape, centre, axes, turn, np.where(draw[6] < 0.05, 2, kind), _outlines(field))
+
+
+def _outlines(field: Float64) -> tuple[Float64, ...]:
+    """Rings around where a field is above a half, to the hundredth of a pixel; the edge of the image is outside."""
+    from skimage.measure import find_contours
+
+    coarse = np.pad(field[OUTLINE_PX // 2 :: OUTLINE_PX, OUTLINE_PX // 2 :: OUTLINE_PX], 1)
+    rings = find_contours(coarse, 0.5)
+    # A value stands for the middle of its square, and there is a border of one square.
+    return tuple(np.round((ring[:, ::-1] - 0.5) * OUTLINE_PX, 2) for ring in rings)
 
 
 def draw_molecules(tissue: Tissue) -> Molecules:
