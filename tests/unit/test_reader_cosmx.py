@@ -117,6 +117,10 @@ def _shuffled_cells(folder):
         )
 
 
+def _smaller_labels(folder):
+    tifffile.imwrite(folder / "CellLabels" / "CellLabels_F002.tif", np.zeros((5, 6), np.uint16))
+
+
 def _composites(folder):
     (folder / "Morphology2D").rename(folder / "CellComposite")
 
@@ -143,6 +147,7 @@ def _smaller(folder):
         (_edit("slide_fov_positions_file.csv", "\n7,", "\n8,"), "field 7 has an image and no line"),
         (_edit("slide_fov_positions_file.csv", "5000.0", "5044.0"), "the transcripts put field 1 at x 5000"),
         (_shuffled_cells, "only 0% of the transcripts of field 1 lie in the cell that the table names"),
+        (_smaller_labels, "'CellLabels_F002.tif' has 5 x 6 pixels in 1 channels, the images 60 x 80"),
         (_smaller, "'a_F00007.TIF' is 3 x 1 x 5 x 6"),
         (
             lambda f: (f / "Morphology2D" / "20240101_S1_C902_F00007.TIF").unlink(),

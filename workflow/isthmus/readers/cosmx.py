@@ -77,6 +77,11 @@ def read_cosmx(sample: Sample) -> SampleParts:
     label_images = {
         fov: open_image(path, where=sample.where) for fov, path in labels.items() if fov in images
     }
+    for fov, one in label_images.items():
+        if one.shape != (1, *first.shape[1:]):
+            here, there = (" x ".join(map(str, image.shape[2:])) for image in (one, first))
+            found = f"'{labels[fov].name}' has {here} pixels in {one.shape[0]} channels, the images {there}"
+            raise UserError(where=where, found=found, do="export labels and images from the same study")
     fields = find_fields(positions, first.shape[2:], sorted(images), transcripts, label_images, where)
     affine = Affine(*sample.affine) if sample.affine else fields.affine(size_um)
     header = ImageHeader((first.shape[0], 1, *fields.shape), first.dtype, _channels(first, images), affine)

@@ -67,6 +67,12 @@ def _files(folder: Path) -> tuple[Layout, list[Found]] | None:
 
 def read_image_set(sample: Sample, layout: Layout, found: Sequence[Found]) -> SampleParts:
     """The parts of a sample of many images; column `labels` names label images that lie as they do."""
+    if sample.transcripts is not None:
+        raise UserError(
+            where=f"{sample.where}, column transcripts",
+            found="transcripts beside many images: nothing says in which image each lies",
+            do="make one sample an image, or leave the column empty",
+        )
     images, formats = [], set()
     for path, name, file, columns in found:
         image = open_image(file, where=f"{sample.where}, image {name}", fractions=True)

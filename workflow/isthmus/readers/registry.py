@@ -11,6 +11,7 @@ from isthmus.config.samples import Sample
 from isthmus.errors import UserError, did_you_mean
 from isthmus.image.panel import with_panel
 from isthmus.image.source import SampleParts
+from isthmus.readers.heeded import check_heeded
 from isthmus.readers.planes import with_planes
 from isthmus.readers.signs import (
     is_cosmx_folder,
@@ -43,6 +44,7 @@ def read_sample(sample: Sample) -> SampleParts:
     if name not in READERS:
         do = did_you_mean(name, READERS)
         raise UserError(where=sample.where, found=f"reader '{name}' is not known in this version", do=do)
+    check_heeded(sample, name)
     return _through_panel(with_planes(_reader(name)(sample), sample), sample)
 
 

@@ -74,7 +74,7 @@ def read_xenium(sample: Sample) -> SampleParts:
 def _image_path(folder: Path, manifest: Manifest, where: str) -> Path:
     if manifest.image is not None and (folder / manifest.image).is_file():
         return folder / manifest.image
-    return _first(folder, IMAGES, where, "image")
+    return _first(folder, IMAGES, f"{where} (analysis software {manifest.version})", "image")
 
 
 def _first(folder: Path, patterns: Sequence[str], where: str, what: str) -> Path:
