@@ -76,8 +76,8 @@ def screened(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     options["samples"] = str(data / "samples.tsv")
     options["analysis"]["profiles"] |= {
         "plate_map": str(data / "plate_map.tsv"),
-        "omics": str(data / "bulk.csv"),
     }
+    options["analysis"]["omics"][0]["path"] = str(data / "bulk.csv")
     study = Study(data.parent / "study", [], options)
     ended = study.run()
     assert ended.code == 0, ended.text
@@ -121,7 +121,10 @@ def test_the_demo_takes_the_light_out_and_leaves_the_compounds(screened: Finishe
     assert ratio("nucleus_area_um2", "toxin") == pytest.approx(1.25**2, abs=0.1)
     assert ratio("GFP_median_nucleus", "inducer") == pytest.approx(1.8, abs=0.15)
     assert ratio("nucleus_area_um2", "inert") == pytest.approx(1.0, abs=0.03)
-    assert wells.obsm["omics"].loc[compound == "inducer", "MX1"].unique().tolist() == [6.8]
+    bulk = anndata.read_h5ad(screened.results / "cohort" / "bulk.h5ad")
+    assert bulk.obs_names.tolist() == [f"plate1-{well}" for well in wells.obs_names]
+    assert bulk.obs["compound"].astype(str).tolist() == compound.tolist()
+    assert np.unique(bulk[compound == "inducer"].to_df()["MX1"]).tolist() == [6.8]
 
 
 @pytest.mark.slow

@@ -131,7 +131,6 @@ def test_the_options_that_are_paths_are_known():
         ("image", "panel"),
         *(("quantification", "reads", name) for name in READ),
         ("analysis", "profiles", "plate_map"),
-        ("analysis", "profiles", "omics"),
         ("analysis", "gating", "gates"),
         (*annotation, "reference"),
         (*annotation, "reference_types"),

@@ -131,8 +131,6 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
         NOTHING,
     ),  # these settings are for one image: see below for plates
     "analysis.profiles.plate_effects": ("none", NOTHING),
-    "analysis.profiles.omics": ("omics.csv", NOTHING),  # likewise
-    "analysis.profiles.omics_key": ("compound", NOTHING),
     "analysis.clustering.n_top_genes": (500, ("analyse",)),
     "analysis.clustering.n_components": (20, ("analyse",)),
     "analysis.clustering.n_neighbours": (20, ("analyse",)),
@@ -458,8 +456,8 @@ def test_tables_of_other_omics_add_their_steps():
     without, joined = _digests(), _with_omics()
     assert joined.keys() - without.keys() == {"join_omics", "analyse_omics"}
     assert {step for step in without if without[step] != joined[step]} == {"report"}
-    by_cell = _with_omics(key="cell")
-    assert by_cell.keys() - without.keys() == {"join_omics"}
+    for alone in ({"key": "cell"}, {"key": "well", "by": "compound"}):
+        assert _with_omics(**alone).keys() - without.keys() == {"join_omics"}
 
 
 @pytest.mark.parametrize(
@@ -483,14 +481,12 @@ def test_what_is_joined_changes_what_is_joined(changes, changed):
     [
         ({"analysis.profiles.controls": "kind=none"}, {}),
         ({"analysis.profiles.plate_effects": "none"}, {}),
-        ({"analysis.profiles.omics_key": "compound"}, {}),
         ({}, {"plate_map": "another"}),
-        ({}, {"omics": "another"}),
     ],
 )
 def test_what_profiles_read_changes_them_and_the_report(changes, inputs):
     def digests(changes, inputs):
-        given = replace(PLATE, inputs={**PLATE.inputs, "plate_map": "m", "omics": "o", **inputs})
+        given = replace(PLATE, inputs={**PLATE.inputs, "plate_map": "m", **inputs})
         plan = make_plan(_settings(**changes), {"a": given}, reference=None, machine=Machine())
         return {**plan.samples["a"].digests, **plan.cohort}
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from isthmus.analyse.omics import assess_table, match_keys, normalise, passing, well_name
+from isthmus.analyse.omics import assess_table, match_keys, normalise, passing, spread_rows, well_name
 from isthmus.config.load import load_settings
 from isthmus.config.omics import OmicsTable, joint_units
 from isthmus.errors import UserError
@@ -141,6 +141,47 @@ def test_check_reads_headers_and_names_every_fault(tmp_path):
     assert list(omics_faults([options(tmp_path / "c.csv", key="cell")], ["anything"])) == []
 
 
+def test_check_holds_what_a_table_is_by_against_plate_map_and_sheet(tmp_path):
+    (tmp_path / "b.csv").write_text("compound,A\ntoxin,1\n")
+    (tmp_path / "map.tsv").write_text("well\tcompound\tdose\nA1\ttoxin\t1\n")
+    (tmp_path / "slip.tsv").write_text("well\tcompound\nA1\ttoxine\n")
+    of_wells = options(tmp_path / "b.csv", key="well", by="compound")
+    of_samples = options(tmp_path / "b.csv", by="condition")
+    sheet = {"p": {"condition": "toxin"}, "q": {"condition": "DMSO"}}
+
+    def told(table, sheet=sheet, plate_map="map.tsv"):
+        path = tmp_path / plate_map if plate_map else None
+        return "".join(
+            str(fault) for fault in omics_faults([table], list(sheet), sheet=sheet, plate_map=path)
+        )
+
+    assert told(of_wells) == told(of_samples) == ""
+    assert "there is no plate map with 'compound'; give analysis.profiles.plate_map" in told(
+        of_wells, plate_map=""
+    )
+    assert "key 'toxin' is no compound of this run; did you mean 'toxine'?" in told(
+        of_wells, plate_map="slip.tsv"
+    )
+    misspelt = options(tmp_path / "b.csv", key="well", by="compond")
+    assert "has no column 'compond'; did you mean 'compound'?" in told(misspelt)
+    assert "the sample sheet has no column 'condition'" in told(of_samples, sheet={"p": {"batch": "1"}})
+    assert "no key is a condition of this run" in told(of_samples, sheet={"p": {"condition": "x"}})
+
+
+def test_rows_are_spread_to_what_they_describe():
+    values = pd.DataFrame({"MX1": [6.8, 2.0, 1.0]}, index=["inducer", "DMSO", "elsewhere"])
+    described = pd.Series(["DMSO", "inducer", "inert", "DMSO"], index=["p-A1", "p-A2", "p-A3", "p-B1"])
+    found = spread_rows(values, described)
+    assert found["MX1"].to_dict() == {"p-A1": 2.0, "p-A2": 6.8, "p-B1": 2.0}
+
+
+def test_rows_that_are_shared_are_not_tested():
+    shared, own = options("b.csv", key="well", by="compound"), options("c.csv", key="well")
+    assert not shared.is_joint
+    assert joint_units([shared]) == []
+    assert joint_units([shared, own]) == ["well"]
+
+
 def test_configuration_of_tables(tmp_path):
     (tmp_path / "samples.tsv").write_text("sample\timage\n")
     (tmp_path / "p.csv").write_text("sample,A,B\na,1,2\n")
@@ -165,6 +206,10 @@ def test_configuration_of_tables(tmp_path):
         ("[{name: prot, path: p.csv, key: smaple}]", "did you mean 'sample'?"),
         ("[{name: prot, path: p.csv, normalisation: clrr}]", "did you mean 'clr'?"),
         ("[{name: prot, path: p.csv, keyy: sample}]", "unknown option (got 'sample'); did you mean 'key'?"),
+        (
+            "[{name: prot, path: p.csv, key: cell, by: kind}]",
+            "by goes with key sample or well, not with cell",
+        ),
         ("[{path: p.csv}]", "analysis.omics[0].name: is missing"),
         ("{name: prot}", "expected a list of sections with name, path"),
         ("[prot]", "analysis.omics[0]"),

@@ -1,4 +1,4 @@
-"""Profiles of wells: effects of a plate are found, compounds are not taken for them, tables join by well."""
+"""Profiles of wells: effects of a plate are found, compounds are not taken for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from isthmus.analyse.plate_effects import can_be_found, find_effects
 from isthmus.analyse.plate_map import read_plate_map, well_key
-from isthmus.analyse.profiles import ProfileOptions, join_omics, profile_wells
+from isthmus.analyse.profiles import ProfileOptions, profile_wells
 from isthmus.errors import UserError
 
 ROWS, COLUMNS = 8, 12
@@ -208,32 +208,3 @@ def test_controls_need_a_plate_map_and_more_than_two_wells(tmp_path: Path) -> No
     path.write_text("well\ta\n" + "".join(f"{w}\t{'b' if n < 2 else 'c'}\n" for n, w in enumerate(WELLS)))
     with pytest.raises(UserError, match="2 wells are controls"):
         profile_wells(_cells(), _wells(), sample="p", options=ProfileOptions(plate_map=path, controls="a=b"))
-
-
-def test_other_omics_join_by_well_and_by_compound(tmp_path: Path) -> None:
-    obs = pd.DataFrame({"drug": ["x", "y", "x"]}, index=["A01", "A02", "B10"])
-    by_well, by_drug = tmp_path / "w.csv", tmp_path / "d.tsv"
-    by_well.write_text("well,G1,G2\na1,1.5,\nB10,2,3\n")
-    by_drug.write_text("drug\tG1\nx\t7\nz\t8\n")
-    found = join_omics(by_well, obs, key="well")
-    assert found["G1"].fillna(-1).tolist() == [1.5, -1, 2]
-    assert found["G2"].fillna(-1).tolist() == [-1, -1, 3]
-    assert join_omics(by_drug, obs, key="drug")["G1"].fillna(-1).tolist() == [7, -1, 7]
-
-
-@pytest.mark.parametrize(
-    ("text", "key", "told"),
-    [
-        ("wel,G\nA1,1\n", "well", "it has no column 'well'"),
-        ("dose,G\n1,1\n", "dose", "the plate map has no column 'dose'"),
-        ("well,G\nA1,1\nA01,2\n", "well", "well 'A1' occurs twice"),
-        ("well,G\nC3,1\n", "well", "no well of the plate is in it"),
-        ("well,G\nA1,1\nA2,high\n", "well", "row 3, column G: 'high' is no number"),
-    ],
-)
-def test_faults_of_other_omics_are_named(tmp_path: Path, text: str, key: str, told: str) -> None:
-    path = tmp_path / "omics.csv"
-    path.write_text(text)
-    with pytest.raises(UserError) as caught:
-        join_omics(path, pd.DataFrame({"drug": ["x", "y"]}, index=["A01", "A02"]), key=key)
-    assert told in str(caught.value)

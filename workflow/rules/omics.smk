@@ -15,6 +15,11 @@ rule join_omics:
     input:
         cohort="<results>/cohort/cells.h5ad",
         tables=per_sample("<results>/{sample}/cells.h5ad"),
+        wells=(
+            where_planned("profile_wells", "<results>/{sample}/wells.h5ad")
+            if any(table.key == "well" for table in OMICS)
+            else []
+        ),
     output:
         tables=[f"<results>/cohort/{table.name}.h5ad" for table in OMICS],
         units=[f"<results>/work/cohort/{unit}s.h5mu" for unit in UNITS],

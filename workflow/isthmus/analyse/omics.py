@@ -57,6 +57,22 @@ def match_keys(keys: Sequence[str], units: Sequence[str], key: str, samples: Seq
     return found
 
 
+def spread_rows(values: pd.DataFrame, described: pd.Series[str]) -> pd.DataFrame:
+    """A row for each unit, that of what it is described as; units whose description has no row are left out.
+
+    Parameters
+    ----------
+    values
+        Keys x molecules.
+    described
+        The key of each unit, units as index.
+    """
+    known = described[described.isin(set(values.index))]
+    made = values.loc[known.to_numpy()]
+    made.index = pd.Index([str(unit) for unit in known.index], dtype=object)
+    return made
+
+
 def assess_table(
     values: pd.DataFrame, units: pd.DataFrame, *, name: str, normalisation: Normalisation, max_missing: float
 ) -> tuple[AnnData, dict[str, Any]]:

@@ -19,7 +19,7 @@ import pandas as pd
 from anndata import AnnData
 
 from isthmus.analyse.plate_effects import can_be_found, find_effects
-from isthmus.analyse.plate_map import controls_of, read_plate_map, read_text_table, well_key
+from isthmus.analyse.plate_map import controls_of, read_plate_map
 from isthmus.errors import UserError
 
 Floats = npt.NDArray[np.float64]
@@ -40,8 +40,6 @@ class ProfileOptions:
     plate_map: Path | None = None
     controls: str | None = None
     plate_effects: str = "median_polish"
-    omics: Path | None = None
-    omics_key: str = "well"
 
 
 def profile_wells(cells: AnnData, wells: pd.DataFrame, *, sample: str, options: ProfileOptions) -> AnnData:
@@ -86,54 +84,7 @@ def profile_wells(cells: AnnData, wells: pd.DataFrame, *, sample: str, options: 
     )
     table = AnnData(X=profile, obs=obs, var=var, layers={**layers, "corrected": corrected})
     table.uns["plate_effects"] = dict(effects)
-    if options.omics is not None:
-        table.obsm["omics"] = join_omics(options.omics, obs, key=options.omics_key)
     return table
-
-
-def join_omics(path: Path, obs: pd.DataFrame, *, key: str) -> pd.DataFrame:
-    """Numbers of a table keyed by well, or by a column of the plate map, for each well; NaN where it has none.
-
-    Raises
-    ------
-    UserError
-        The key is missing or its values occur twice, no well is in the table, or a value is no number.
-    """
-    table = read_text_table(path)
-    where = f"analysis.profiles.omics '{path}'"
-    if key not in table or (key != "well" and key not in obs):
-        place = "it" if key not in table else "the plate map"
-        raise UserError(
-            where=where,
-            found=f"{place} has no column '{key}'",
-            do="name the column that both have in omics_key",
-        )
-    keys = table[key] if key != "well" else table[key].map(lambda name: well_key(str(name)) or str(name))
-    mine = pd.Series(obs.index if key == "well" else obs[key].astype(str), index=obs.index)
-    mine = mine if key != "well" else mine.map(lambda name: well_key(str(name)) or str(name))
-    twice = [str(name) for name in keys[keys.duplicated()]]
-    if twice:
-        raise UserError(
-            where=where,
-            found=f"{key} '{twice[0]}' occurs twice",
-            do="keep one row of each",
-        )
-    if not mine.isin(set(keys)).any():
-        raise UserError(where=where, found=f"no {key} of the plate is in it", do="compare the names in both")
-    values = table.drop(columns=key)
-    numbers = values.apply(pd.to_numeric, errors="coerce")
-    wrong = numbers.isna() & ~values.isin(["", "NA", "NaN", "nan"])
-    if wrong.to_numpy().any():
-        line, name = (int(axis[0]) for axis in np.nonzero(wrong.to_numpy()))
-        raise UserError(
-            where=f"{where}, row {line + 2}, column {values.columns[name]}",
-            found=f"'{values.to_numpy()[line, name]!s}' is no number",
-            do="leave the cell empty where nothing was measured",
-        )
-    numbers.index = pd.Index(keys, dtype=object)
-    joined: pd.DataFrame = numbers.reindex(mine.to_numpy())
-    joined.index = obs.index
-    return joined
 
 
 def _features(cells: AnnData) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from isthmus.config.options import FilePath, Section, option
 
@@ -29,6 +29,12 @@ class OmicsTable(Section):
     )
     path: FilePath = option(..., "The table: CSV, TSV (plain or gzip), Parquet or h5ad.")
     key: Literal["sample", "well", "spot", "cell"] = option("sample", "What a key of the table names.")
+    by: str | None = option(
+        None,
+        "Column of the plate map (key `well`) or of the sample sheet (key `sample`) whose values the table names instead,"
+        " such as a compound or a condition: all wells or samples of one value get its row. Null for their own names.",
+        min_length=1,
+    )
     keys_in: Literal["rows", "columns"] = option(
         "rows", "Whether keys are the rows and molecules the columns, or the other way."
     )
@@ -48,6 +54,17 @@ class OmicsTable(Section):
         if value in RESERVED:
             raise ValueError(f"'{value}' is what Isthmus calls a result of its own: choose another name")
         return value
+
+    @model_validator(mode="after")
+    def _has_columns(self) -> OmicsTable:
+        if self.by is not None and self.key not in ("sample", "well"):
+            raise ValueError(f"by goes with key sample or well, not with {self.key}")
+        return self
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether it is analysed together with images: rows that several wells share say less than they seem to."""
+        return self.by is None and self.key in JOINT_UNITS
 
 
 class JointOptions(Section):
@@ -80,4 +97,4 @@ def check_names(tables: tuple[OmicsTable, ...]) -> tuple[OmicsTable, ...]:
 
 def joint_units(tables: Sequence[OmicsTable]) -> list[Unit]:
     """Units that have a table, of those that are analysed together with images and counts."""
-    return [unit for unit in JOINT_UNITS if any(table.key == unit for table in tables)]
+    return [unit for unit in JOINT_UNITS if any(table.is_joint and table.key == unit for table in tables)]

@@ -26,13 +26,6 @@ class ProfilesOptions(Section):
         "How effects of rows and columns are taken out: found from the control wells where these lie in enough rows and"
         " columns, else from all.",
     )
-    omics: FilePath | None = option(
-        None,
-        "Other measurements of the wells (TSV or CSV, numbers in all columns but the key); null for none.",
-    )
-    omics_key: str = option(
-        "well", "Column that joins them: `well`, or a column that the plate map has too, such as a compound."
-    )
 
     @field_validator("controls")
     @classmethod

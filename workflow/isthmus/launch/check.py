@@ -22,6 +22,7 @@ from isthmus.readers.registry import read_sample
 from isthmus.segment.imported import check_ids
 from isthmus.segment.polygons import check_polygons
 from isthmus.steps.assess_quality import structures_of_sample
+from isthmus.steps.build_table import sheet_columns
 from isthmus.steps.import_transcripts import no_overlap
 from isthmus.steps.sheet import settings_of, sheet_sample
 
@@ -77,7 +78,11 @@ def _check_inputs(run: Run) -> None:
 
 
 def _check_omics(run: Run) -> None:
-    raise_all(list(omics_faults(run.settings.analysis.omics, list(run.plan.samples))))
+    sheet = {name: sheet_columns(plan) for name, plan in run.plan.samples.items()}
+    analysis = run.settings.analysis
+    raise_all(
+        list(omics_faults(analysis.omics, list(sheet), sheet=sheet, plate_map=analysis.profiles.plate_map))
+    )
 
 
 def _check_planes(run: Run) -> None:

@@ -118,10 +118,9 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         inputs["labels"] = digest_of([files_digest(parts.polygons.files), painted])
     if sample.structures is not None:
         inputs["structures"] = files_digest([sample.structures])
-    profiles = settings.analysis.profiles
-    if parts.layout == "plate":
-        given = {"plate_map": profiles.plate_map, "omics": profiles.omics}
-        inputs |= {name: files_digest([path]) for name, path in given.items() if path is not None}
+    plate_map = settings.analysis.profiles.plate_map
+    if parts.layout == "plate" and plate_map is not None:
+        inputs["plate_map"] = files_digest([plate_map])
     return SampleInput(
         sheet=sample.model_dump(mode="json"),
         where=sample.where,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from isthmus.config.models import Settings
 from isthmus.config.omics import OmicsTable
-from isthmus.errors import UserError, raise_all
+from isthmus.errors import UserError, did_you_mean, raise_all
 from isthmus.plan.identity import files_digest
 from isthmus.plan.make import OmicsInput
 
@@ -31,15 +32,38 @@ def omics_inputs(settings: Settings) -> dict[str, OmicsInput]:
     return found
 
 
-def omics_faults(tables: Sequence[OmicsTable], samples: Sequence[str]) -> Iterator[UserError]:
-    """A fault for every table whose keys do not fit the samples of the run."""
+def omics_faults(
+    tables: Sequence[OmicsTable],
+    samples: Sequence[str],
+    *,
+    sheet: Mapping[str, Mapping[str, str]] | None = None,
+    plate_map: Path | None = None,
+) -> Iterator[UserError]:
+    """A fault for every table whose keys do not fit the samples of the run.
+
+    Parameters
+    ----------
+    samples
+        Names of the run's samples.
+    sheet
+        What the sample sheet says of each in columns that go to the tables.
+    plate_map
+        The plate map, if there is one.
+    """
     if not tables:
         return
     from isthmus.readers.omics_table import fault_of_keys, read_header
 
     for options in tables:
         keys = read_header(options).keys
-        if options.key == "sample":
+        if options.by is not None:
+            try:
+                known = _descriptions(options, sheet or {}, plate_map)
+            except UserError as error:
+                yield error
+                continue
+            fault = fault_of_keys(keys, known, options, f"{options.by} of this run")
+        elif options.key == "sample":
             fault = fault_of_keys(keys, samples, options)
         elif len(samples) > 1:
             # Wells, spots and cells are known when cells have been found; whose they are shows before.
@@ -48,6 +72,30 @@ def omics_faults(tables: Sequence[OmicsTable], samples: Sequence[str]) -> Iterat
             fault = None
         if fault is not None:
             yield fault
+
+
+def _descriptions(
+    options: OmicsTable, sheet: Mapping[str, Mapping[str, str]], plate_map: Path | None
+) -> list[str]:
+    """Values of the column that a table names instead of samples or wells."""
+    by, where = str(options.by), f"analysis.omics '{options.name}', by"
+    if options.key == "sample":
+        columns = list(dict.fromkeys(column for row in sheet.values() for column in row))
+        found = sorted({row[by] for row in sheet.values() if by in row})
+        place = "the sample sheet"
+    else:
+        if plate_map is None:
+            raise UserError(
+                where=where, found=f"there is no plate map with '{by}'", do="give analysis.profiles.plate_map"
+            )
+        from isthmus.analyse.plate_map import read_text_table
+
+        table = read_text_table(plate_map)
+        columns, place = list(table.columns), f"the plate map '{plate_map}'"
+        found = sorted(set(table[by])) if by in table else []
+    if by not in columns:
+        raise UserError(where=where, found=f"{place} has no column '{by}'", do=did_you_mean(by, columns))
+    return found
 
 
 def _samples_named(keys: Sequence[str], samples: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "integrate_cohort": 2,
     "analyse": 2,
     "annotate": 2,
-    "join_omics": 1,
+    "join_omics": 2,
     "analyse_omics": 1,
     "report": 3,
 }
@@ -127,8 +127,8 @@ def sample_digests(
     assessed = add("assess_quality", table, *_quality_read(settings["analysis"]), *drawn)
     add("join_modalities", assessed)
     if geometry.get("layout") == "plate":
-        read = {k: v for k, v in settings["analysis"]["profiles"].items() if k not in ("plate_map", "omics")}
-        add("profile_wells", assessed, read, inputs.get("plate_map"), inputs.get("omics"))
+        read = {k: v for k, v in settings["analysis"]["profiles"].items() if k != "plate_map"}
+        add("profile_wells", assessed, read, inputs.get("plate_map"))
     return made
 
 
@@ -174,7 +174,7 @@ def _integration_read(analysis: Mapping[str, Any]) -> dict[str, Any]:
 
 def has_joint_omics(analysis: Mapping[str, Any]) -> bool:
     """Whether a table of other omics is about samples or wells, which are analysed with images and counts."""
-    return any(table["key"] in JOINT_UNITS for table in analysis["omics"])
+    return any(table["key"] in JOINT_UNITS and table["by"] is None for table in analysis["omics"])
 
 
 def cohort_digests(
@@ -235,7 +235,9 @@ def cohort_digests(
             [{k: v for k, v in table.items() if k != "path"}, (omics or {}).get(table["name"])]
             for table in analysis["omics"]
         ]
-        joint = add("join_omics", annotated, tables_of_omics)
+        wells = [of["profile_wells"] for of in samples.values() if "profile_wells" in of]
+        described = wells if any(table["key"] == "well" for table in analysis["omics"]) else []
+        joint = add("join_omics", annotated, tables_of_omics, *described)
         if has_joint_omics(analysis):
             joint = add("analyse_omics", joint, analysis["joint"], analysis["seed"])
     add("report", annotated, joint, shown, settings["metadata"])

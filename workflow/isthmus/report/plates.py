@@ -56,7 +56,6 @@ class PlateSection:
     method: str
     maps: list[PlateMap]
     wells: list[WellRow]
-    omics: tuple[str, ...]
 
 
 def plate_section(sample: SampleResults) -> PlateSection | None:
@@ -74,7 +73,6 @@ def plate_section(sample: SampleResults) -> PlateSection | None:
         method=str(table["effects"].get("method", "none")),
         maps=[_map(table, k, features[k], is_control) for k in shown],
         wells=_farthest(table, features, is_control),
-        omics=tuple(table["omics"].columns) if table["omics"] is not None else (),
     )
 
 
@@ -87,7 +85,6 @@ def _read(path: Path) -> Mapping[str, Any]:
             "median": np.asarray(read_elem(file["layers/median"]), np.float64),
             "corrected": np.asarray(read_elem(file["layers/corrected"]), np.float64),
             "effects": read_elem(file["uns/plate_effects"]),
-            "omics": read_elem(file["obsm/omics"]) if "obsm/omics" in file else None,
         }
 
 

@@ -8,6 +8,7 @@ from isthmus.report.gather import Record, RunResults
 
 TOP_PAIRS = 20
 TOP_FACTORS = 6
+_SHARED = "{key}s of one {by} share its row, so nothing is tested over them"
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,16 @@ def _row(table: Record) -> OmicsRow:
     return OmicsRow(
         name=table["name"],
         file=table["file"],
-        key=table["key"],
+        key=f"{table['key']}, by {table['by']}" if table.get("by") else table["key"],
         rows=table["rows"],
         molecules=table["molecules"],
         usable=table["usable"],
         missing=table["missing_share"],
         normalisation=table["normalisation"],
-        notes=[_named(table[key], what) for key, what in said if table[key]["n"]],
+        notes=[
+            *(_named(table[key], what) for key, what in said if table[key]["n"]),
+            *([_SHARED.format(**table)] if table.get("by") else []),
+        ],
     )
 
 
