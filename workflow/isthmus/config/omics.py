@@ -31,7 +31,7 @@ class OmicsTable(Section):
     key: Literal["sample", "well", "spot", "cell"] = option("sample", "What a key of the table names.")
     by: str | None = option(
         None,
-        "Column of the plate map (key `well`) or of the sample sheet (key `sample`) whose values the table names instead,"
+        "Column of the plate map (key `well`) or of the sample sheet (key `sample`) whose values the table names,"
         " such as a compound or a condition: all wells or samples of one value get its row. Null for their own names.",
         min_length=1,
     )
