@@ -25,7 +25,7 @@ class Near:
     name: str
     colour: str
     n_cells: int
-    share_inside: float
+    n_inside: int
     quartiles_um: tuple[float, float, float]
 
 
@@ -90,7 +90,7 @@ def _structures(table: pd.DataFrame | None, cohort: CohortSection) -> dict[str, 
             name=str(row["type"]),
             colour=colours.get(str(row["type"]), "transparent"),
             n_cells=int(row["n_cells"]),
-            share_inside=float(row["share_inside"]),
+            n_inside=int(row["n_inside"]),
             quartiles_um=(quartiles[0], quartiles[1], quartiles[2]),
         )
         found.setdefault(str(row["structure"]), []).append(near)

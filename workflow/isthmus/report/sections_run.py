@@ -229,6 +229,7 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
         ),
         (run.paths.pseudobulk, "counts added up by sample and type (AnnData)"),
         (run.paths.composition, "shares of the types, compared between conditions"),
+        (run.paths.structures, "how far cells of each type lie from structures that were drawn"),
     ]
     known += _omics_files(run)
     for sample in run.samples:
@@ -236,6 +237,7 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
         known += [
             (paths.image, "image, OME-Zarr 0.5, with labels/nuclei and labels/cells inside"),
             (paths.table, "every cell of the sample, quality marked (AnnData)"),
+            (paths.spots, "every spot of the sample, quality marked (AnnData)"),
             (
                 paths.wells,
                 "profiles of the wells: medians, effects of the plate taken out, distance from the controls",
