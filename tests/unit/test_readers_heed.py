@@ -107,7 +107,9 @@ def test_many_images_have_no_transcripts_of_their_own(tmp_path):
     from isthmus.readers.image_sets import read_images
 
     folder = _channels(tmp_path / "data")
-    sample = Sample(sample="a", image=folder, pixel_size_um=1.0, where="row 2", transcripts=GIVEN["transcripts"])
+    sample = Sample(
+        sample="a", image=folder, pixel_size_um=1.0, where="row 2", transcripts=GIVEN["transcripts"]
+    )
     with pytest.raises(UserError, match="column transcripts: transcripts beside many images"):
         read_images(sample)
 

@@ -68,7 +68,7 @@ def spread_rows(values: pd.DataFrame, described: pd.Series[str]) -> pd.DataFrame
         The key of each unit, units as index.
     """
     known = described[described.isin(set(values.index))]
-    made = values.loc[known.to_numpy()]
+    made = values.loc[list(known)]
     made.index = pd.Index([str(unit) for unit in known.index], dtype=object)
     return made
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from isthmus.report import methods_analysis, methods_cells, methods_proteins
 from isthmus.report.gather import RunResults
-from isthmus.report.text import joined
+from isthmus.report.text import count, joined
 
 
 @dataclass(frozen=True)
