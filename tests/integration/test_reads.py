@@ -11,9 +11,9 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from study import ISTHMUS, command
 
+from isthmus.counts.ten_x import read_ten_x
 from isthmus.errors import UserError
 from isthmus.fetch.made import reads
-from isthmus.readers.ten_x import read_ten_x
 from isthmus.reads.kb import Index, build_index, find_kb
 
 CONFIG = Path(__file__).parents[2] / "config" / "single_cell_reads.yaml"

@@ -126,6 +126,34 @@ def broken_folder(change):
     return make
 
 
+def h5ad_of(values):
+    def make(tmp_path):
+        obs, var = pd.DataFrame(index=CELLS), pd.DataFrame(index=GENES)
+        anndata.AnnData(X=values, obs=obs, var=var).write_h5ad(tmp_path / "c.h5ad")
+        return tmp_path / "c.h5ad"
+
+    return make
+
+
+def cut(name):
+    """A whole file without its last part."""
+
+    def make(tmp_path):
+        path = tmp_path / name
+        if name.endswith(".h5"):
+            hdf5_of(path, version=3)
+        elif name.endswith(".loom"):
+            loom_of(path)
+        elif name.endswith(".h5ad"):
+            h5ad_of(COUNTS)(tmp_path)
+        else:
+            pd.DataFrame(COUNTS, index=CELLS, columns=GENES).to_csv(path)
+        path.write_bytes(path.read_bytes()[: -max(12, path.stat().st_size // 3)])
+        return path
+
+    return make
+
+
 def file_of(name, content):
     def make(tmp_path):
         (tmp_path / name).write_text(content)
@@ -139,19 +167,19 @@ def file_of(name, content):
     [
         (
             broken_folder(lambda f: (f / "matrix.mtx").unlink()),
-            "no matrix.mtx.gz or matrix.mtx, only barcodes.tsv",
+            "no matrix.mtx .or .gz. in the folder, only barcodes.tsv",
         ),
         (
             broken_folder(lambda f: (f / "genes.tsv").unlink()),
-            "no features.tsv.gz or features.tsv or genes.tsv",
+            "no features.tsv .or .gz.",
         ),
         (
             broken_folder(lambda f: (f / "barcodes.tsv").write_text("A\n")),
-            "3 genes x 4 cells, but .* barcodes.tsv 1",
+            "3 features and 4 barcodes, but 3 features and 1 barcodes are named",
         ),
         (
             broken_folder(lambda f: (f / "matrix.mtx").write_text((f / "matrix.mtx").read_text()[:-8])),
-            "not a whole Matrix Market file",
+            "matrix.mtx cannot be read",
         ),
         (file_of("c.csv", ""), "the file is empty"),
         (file_of("c.csv", ",a,b\n"), "a header without rows"),
@@ -161,7 +189,17 @@ def file_of(name, content):
         (file_of("c.csv", ",a,b\nx,1,-2\n"), "the value -2 where counts are expected"),
         (file_of("c.csv", "cell,a,b\nx,1,2\nx,1,2\n"), "cell 'x' occurs twice"),
         (file_of("c.rds", "x"), "no table of counts that is known"),
-        (file_of("c.h5", "x"), "not a readable table of counts"),
+        (file_of("c.h5", "x"), "it is no HDF5 file"),
+        (file_of("c.h5ad", "x"), "not a readable h5ad file"),
+        (file_of("c.loom", "x"), "it cannot be read"),
+        (file_of("c.csv.gz", "x"), "it cannot be read .Not a gzipped file"),
+        (cut("c.csv.gz"), "it cannot be read .Compressed file ended"),
+        (cut("c.h5ad"), "not a readable h5ad file"),
+        (cut("c.loom"), "it cannot be read"),
+        (cut("c.h5"), "it cannot be read"),
+        (h5ad_of(None), "no matrix X"),
+        (h5ad_of(np.log1p(COUNTS)), "the value 0.69.* where counts are expected"),
+        (h5ad_of(-COUNTS), "the value -1 where counts are expected"),
         (lambda p: loom_of(p / "c.loom", without=["row_attrs/Gene"]), "none of Gene, .*only Accession"),
         (lambda p: loom_of(p / "c.loom", without=["matrix"]), "no matrix with row_attrs and col_attrs"),
     ],

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from isthmus.config.reads import ReadsOptions
+from isthmus.counts.ten_x import read_ten_x
 from isthmus.counts.write import write_ten_x
 from isthmus.errors import UserError
 from isthmus.launch import reads as launch_reads
 from isthmus.launch.reads import reference_of
-from isthmus.readers.ten_x import read_ten_x
 from isthmus.reads import kb
 from isthmus.reads.fastq import ReadPair
 from isthmus.reads.kb import Index, build_index, count_molecules, find_kb

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
+from isthmus.counts.ten_x import is_ten_x, read_ten_x
 from isthmus.errors import UserError
-from isthmus.readers.ten_x import is_ten_x, read_ten_x
 
 REAL = (
     Path(__file__).parents[2].resolve().parent
@@ -144,17 +144,49 @@ def damage_large(folder: Path) -> None:
 
 
 def damage_features(folder: Path) -> None:
-    (folder / "features.tsv").write_text("ENSG1\nENSG2\nENSG3\n")
+    text = (folder / "features.tsv").read_text()
+    (folder / "features.tsv").write_text(text.replace("ENSG2\tB\tGene Expression", "ENSG2"))
+
+
+def damage_ids(folder: Path) -> None:
+    text = (folder / "features.tsv").read_text()
+    (folder / "features.tsv").write_text(text.replace("ENSG2", "ENSG1"))
+
+
+def damage_sign(folder: Path) -> None:
+    text = (folder / "matrix.mtx").read_text().replace(" 7\n", " -7\n")
+    (folder / "matrix.mtx").write_text(text)
+
+
+def damage_header(folder: Path) -> None:
+    text = (folder / "matrix.mtx").read_text().replace("%%MatrixMarket matrix", "matrix")
+    (folder / "matrix.mtx").write_text(text)
+
+
+def damage_size(folder: Path) -> None:
+    text = (folder / "matrix.mtx").read_text().replace("3 4 5", "3 4 many")
+    (folder / "matrix.mtx").write_text(text)
+
+
+def damage_type(folder: Path) -> None:
+    lines = (folder / "matrix.mtx").read_text().replace("integer", "complex").splitlines()
+    entries = [f"{line} 1" for line in lines[3:]]
+    (folder / "matrix.mtx").write_text("\n".join([*lines[:3], *entries]) + "\n")
 
 
 DAMAGES = {
     "1 barcodes are named": damage_short,
-    "occurs more than once": damage_twice,
+    "cell 'AAAC-1' occurs twice": damage_twice,
     "matrix.mtx cannot be read": damage_matrix,
-    "no whole numbers": damage_values,
-    "values that are no whole numbers": damage_infinite,
-    "value 2147483648, more than any count": damage_large,
-    "without a name": damage_features,
+    "the value 0.5 where counts are expected": damage_values,
+    "the value -7 where counts are expected": damage_sign,
+    "the value inf where counts are expected": damage_infinite,
+    "the value 2147483648 where counts are expected": damage_large,
+    "features.tsv has 3 columns, but 1 in line 2": damage_features,
+    "feature id 'ENSG1' occurs twice": damage_ids,
+    "matrix.mtx cannot be read .*Missing banner": damage_header,
+    "matrix.mtx cannot be read .*Line 3": damage_size,
+    "values of type complex128": damage_type,
 }
 
 
@@ -164,6 +196,66 @@ def test_damage_is_named(found: str, tmp_path: Path) -> None:
     DAMAGES[found](folder)
     with pytest.raises(UserError, match=found):
         read_ten_x(folder, where="row 1")
+
+
+@pytest.mark.parametrize("name", ["matrix.mtx.gz", "barcodes.tsv.gz", "features.tsv.gz"])
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_a_part_that_is_cut_is_named(name: str, damage: str, tmp_path: Path) -> None:
+    folder = write_mtx(tmp_path / "m", zipped=True)
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:-12] if damage == "cut" else b"something else")
+    with pytest.raises(UserError, match=f"{name} cannot be read") as caught:
+        read_ten_x(folder, where="row 1")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0.98, 0.7, 0.3])
+def test_an_hdf5_file_that_is_cut_is_told(keep: float, tmp_path: Path) -> None:
+    path = write_hdf5(tmp_path / "c.h5")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(UserError, match="cannot be read|no HDF5 file"):
+        read_ten_x(path, where="row 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("shape", np.array([3, 9], np.int32), "it cannot be read"),
+        ("indptr", np.array([0, 1], np.int64), "it cannot be read"),
+        ("indices", np.array([0, 9, 1, 1, 2], np.int64), "it cannot be read"),
+        ("data", np.array([1, -1, 1, 1, 1], np.int32), "the value -1 where counts are expected"),
+        ("data", np.array([1, 0.5, 1, 1, 1]), "the value 0.5 where counts are expected"),
+        ("data", np.array(["a"] * 5, "S"), "it cannot be read|values of type"),
+        (
+            "barcodes",
+            np.array(["a"], "S"),
+            "3 features and 4 barcodes, but 3 features and 1 barcodes are named",
+        ),
+    ],
+)
+def test_an_hdf5_file_whose_parts_do_not_fit_is_told(
+    name: str, values: object, told: str, tmp_path: Path
+) -> None:
+    path = write_hdf5(tmp_path / "c.h5")
+    with h5py.File(path, "a") as file:
+        del file[f"matrix/{name}"]
+        file[f"matrix/{name}"] = values
+    with pytest.raises(UserError, match=told):
+        read_ten_x(path, where="row 1")
+
+
+def test_columns_beyond_the_type_are_left_out(tmp_path: Path) -> None:
+    folder = write_mtx(tmp_path / "m")
+    lines = (folder / "features.tsv").read_text().splitlines()
+    (folder / "features.tsv").write_text("".join(f"{line}\tchr1\t10\t20\n" for line in lines))
+    assert read_ten_x(folder, where="row 1").feature_types.tolist() == TYPES
+
+
+def test_features_without_names_go_by_their_ids(tmp_path: Path) -> None:
+    folder = write_mtx(tmp_path / "m")
+    (folder / "features.tsv").write_text("".join(f"{name}\n" for name in IDS))
+    assert read_ten_x(folder, where="row 1").feature_names.tolist() == IDS
 
 
 def test_files_that_are_no_matrix(tmp_path: Path) -> None:

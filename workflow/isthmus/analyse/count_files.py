@@ -1,10 +1,4 @@
-"""Tables of counts of cells, by whatever file they come in: 10x folders and HDF5, h5ad, loom, and plain text.
-
-Layouts: 10x Genomics' matrix folders (matrix.mtx with genes.tsv, since Cell Ranger 3 features.tsv, gzipped) and HDF5
-(version 2: a group a genome; version 3: a group `matrix`); anndata's h5ad; loom 2 and 3 (rows are genes); CSV and TSV
-with genes in rows or in columns. Loom was written from the format's description (linnarssonlab.org/loompy) and no real
-file has tested it.
-"""
+"""Tables of counts of cells, by whatever file they come in: 10x folders and HDF5, h5ad, loom, and plain text."""
 
 from __future__ import annotations
 
@@ -12,18 +6,19 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+import anndata
 import pandas as pd
 from anndata import AnnData
-from numpy.typing import NDArray
-from scipy import sparse
 
-from isthmus.analyse.count_text import read_matrix_folder, read_text_counts
-from isthmus.analyse.files import read_table
+from isthmus.counts.loom import read_loom
+from isthmus.counts.matrix import COPY, CountMatrix, as_counts, checked
+from isthmus.counts.ten_x import UNREADABLE, read_ten_x_at
+from isthmus.counts.text import read_text_counts
 from isthmus.errors import UserError
 
 SUFFIXES = (".h5ad", ".h5", ".hdf5", ".loom", ".mtx", ".csv", ".tsv", ".txt")
-_LARGEST_COUNT = np.iinfo(np.int32).max
+SYMBOLS = ("gene_symbols", "feature_name", "gene_symbol")
+"""Columns of an h5ad's var that name genes whose index are ids."""
 
 
 def read_counts(path: Path) -> AnnData:
@@ -39,64 +34,23 @@ def read_counts(path: Path) -> AnnData:
     UserError
         The path is none of the known kinds, lacks a part, is damaged, or holds other values than counts.
     """
-    read = _reader_of(path)
-    try:
-        with warnings.catch_warnings():
-            # Said below, in our words.
-            warnings.filterwarnings("ignore", message=".*names are not unique.*")
-            table = read(path)
-    except (OSError, KeyError) as error:
-        raise UserError(
-            where=str(path), found=f"not a readable table of counts ({error})", do="see docs/readers.md"
-        ) from error
-    table.X = as_counts(table.X, str(path))
-    if not table.n_obs or not table.n_vars:
-        raise UserError(
-            where=str(path),
-            found=f"{table.n_obs} cells and {table.n_vars} genes",
-            do="give a table that has both",
-        )
-    _name_genes_once(table)
-    if not table.obs_names.is_unique:
-        twice = str(table.obs_names[table.obs_names.duplicated()][0])
-        raise UserError(
-            where=str(path), found=f"cell '{twice}' occurs twice", do="give each cell its own name"
-        )
-    return table
+    return kind_of(path)(path)
 
 
-def as_counts(values: object, where: str) -> sparse.csr_matrix:
-    """A matrix as CSR int32, canonical; anything but whole numbers of 0 or more is told."""
-    matrix = sparse.csr_matrix(values)
-    matrix.sum_duplicates()
-    data = matrix.data
-    bad = ~np.isfinite(data) | (data < 0) | (data != np.floor(data)) | (data > _LARGEST_COUNT)
-    if bad.any():
-        raise UserError(
-            where=where,
-            found=f"the value {data[np.flatnonzero(bad)[0]]:g} where counts are expected",
-            do="give raw counts: whole numbers, neither normalised nor logarithms",
-        )
-    counts = sparse.csr_matrix(
-        (data.astype(np.int32), matrix.indices.astype(np.int32), matrix.indptr), shape=matrix.shape
-    )
-    counts.eliminate_zeros()
-    return counts
-
-
-def _reader_of(path: Path) -> Callable[[Path], AnnData]:
+def kind_of(path: Path) -> Callable[[Path], AnnData]:
+    """How a path is read; UserError where it is none of the known kinds."""
     if path.is_dir():
-        return read_matrix_folder
+        return lambda file: _table(read_ten_x_at(file, str(file)))
     name = path.name.lower().removesuffix(".gz")
     readers: dict[str, Callable[[Path], AnnData]] = {
         ".h5ad": _read_h5ad,
-        ".h5": _read_10x_hdf5,
-        ".hdf5": _read_10x_hdf5,
-        ".loom": _read_loom,
-        ".mtx": lambda file: read_matrix_folder(file.parent),
-        ".csv": read_text_counts,
-        ".tsv": read_text_counts,
-        ".txt": read_text_counts,
+        ".h5": lambda file: _table(read_ten_x_at(file, str(file))),
+        ".hdf5": lambda file: _table(read_ten_x_at(file, str(file))),
+        ".loom": lambda file: _table(read_loom(file)),
+        ".mtx": lambda file: _table(read_ten_x_at(file.parent, str(file.parent))),
+        ".csv": lambda file: _table(read_text_counts(file)),
+        ".tsv": lambda file: _table(read_text_counts(file)),
+        ".txt": lambda file: _table(read_text_counts(file)),
     }
     for suffix, reader in readers.items():
         if name.endswith(suffix):
@@ -108,113 +62,55 @@ def _reader_of(path: Path) -> Callable[[Path], AnnData]:
     )
 
 
+def _table(matrix: CountMatrix) -> AnnData:
+    var = pd.DataFrame(index=pd.Index(matrix.feature_names.astype(str)))
+    if matrix.has_ids:
+        var["gene_id"] = matrix.feature_ids.astype(str)
+    var["feature_type"] = matrix.feature_types.astype(str)
+    table = _made(matrix.counts, pd.DataFrame(index=pd.Index(matrix.barcodes.astype(str))), var)
+    for name, values in matrix.columns.items():
+        table.obs[name] = values
+    return table
+
+
 def _read_h5ad(path: Path) -> AnnData:
     """Counts are layers['counts'], else raw, else X."""
-    table = read_table(path)
-    if "counts" in table.layers:
-        values, var = table.layers["counts"], table.var
-    elif table.raw is not None:
-        values, var = table.raw.X, table.raw.var
-    else:
-        values, var = table.X, table.var
-    made = AnnData(X=sparse.csr_matrix(values), obs=table.obs, var=var.copy())
-    for name in ("gene_symbols", "feature_name", "gene_symbol"):
-        if name in made.var:
-            made.var["gene_id"] = made.var_names.astype(str)
-            made.var_names = made.var[name].astype(str).to_numpy()
+    where = str(path)
+    try:
+        with warnings.catch_warnings():
+            # Said below, in our words.
+            warnings.filterwarnings("ignore", message=".*names are not unique.*")
+            table = anndata.read_h5ad(path)
+        if "counts" in table.layers:
+            values, var = table.layers["counts"], table.var
+        elif table.raw is not None:
+            values, var = table.raw.X, table.raw.var
+        else:
+            values, var = table.X, table.var
+    except UNREADABLE as error:
+        raise UserError(where=where, found=f"not a readable h5ad file ({error})", do=COPY) from error
+    if values is None:
+        raise UserError(where=where, found="no matrix X", do="give a file that holds counts")
+    counts = as_counts(values, where)
+    checked(counts, list(map(str, table.obs_names)), list(map(str, var.index)), where=where)
+    var = var.copy()
+    for name in SYMBOLS:
+        if name in var:
+            var["gene_id"] = var.index.astype(str)
+            var.index = pd.Index(var[name].astype(str).to_numpy())
             break
+    made = _made(counts, table.obs, var)
     for name in table.obsm:
         made.obsm[name] = table.obsm[name]
     return made
 
 
-def _read_10x_hdf5(path: Path) -> AnnData:
-    import h5py
-
-    with h5py.File(path, mode="r") as file:
-        if "matrix" in file:
-            group, features = file["matrix"], file["matrix"]["features"]
-            columns = {"name": features["name"], "gene_id": features["id"]}
-            columns["feature_type"] = features["feature_type"]
-        else:
-            genomes = [name for name in file if "barcodes" in file[name]]
-            if len(genomes) != 1:
-                raise UserError(
-                    where=str(path),
-                    found=f"{len(genomes)} groups that hold a matrix"
-                    + (f" ({', '.join(genomes)})" if genomes else ""),
-                    do="give a 10x HDF5 file of one genome, or of version 3 with a group 'matrix'",
-                )
-            group = file[genomes[0]]
-            columns = {"name": group["gene_names"], "gene_id": group["genes"]}
-        parts = (group["data"][:], group["indices"][:], group["indptr"][:])
-        n_genes, n_cells = (int(number) for number in group["shape"][:])
-        # Stored genes x cells by column, which is cells x genes by row.
-        matrix = sparse.csr_matrix(parts, shape=(n_cells, n_genes))
-        barcodes = _text(group["barcodes"][:])
-        var = pd.DataFrame({name: _text(values[:]) for name, values in columns.items()})
-    return _table(matrix, barcodes, var)
-
-
-def _read_loom(path: Path) -> AnnData:
-    """Rows are genes; their names are the row attribute Gene, the cells' the column attribute CellID."""
-    import h5py
-
-    with h5py.File(path, mode="r") as file:
-        if "matrix" not in file or "row_attrs" not in file or "col_attrs" not in file:
-            raise UserError(
-                where=str(path),
-                found="no matrix with row_attrs and col_attrs",
-                do="give a loom file of version 2 or 3",
-            )
-        rows, columns = file["row_attrs"], file["col_attrs"]
-        gene = _first_of(rows, ("Gene", "gene", "gene_name", "var_names"), path, "row_attrs")
-        cell = _first_of(columns, ("CellID", "cell_id", "obs_names", "Barcode"), path, "col_attrs")
-        step = 2000
-        blocks = [
-            sparse.csc_matrix(file["matrix"][start : start + step]).T
-            for start in range(0, file["matrix"].shape[0], step)
-        ]
-        var = pd.DataFrame({"name": _text(rows[gene][:])})
-        if "Accession" in rows:
-            var["gene_id"] = _text(rows["Accession"][:])
-        names = _text(columns[cell][:])
-        obs = {
-            str(key): _text(columns[key][:]) if columns[key].dtype.kind in "OS" else columns[key][:]
-            for key in columns
-            if key != cell and columns[key].ndim == 1
-        }
-    table = _table(sparse.hstack(blocks, format="csr"), names, var)
-    for key, values in obs.items():
-        table.obs[key] = values
+def _made(counts: object, obs: pd.DataFrame, var: pd.DataFrame) -> AnnData:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*names are not unique.*")
+        table = AnnData(X=counts, obs=obs, var=var)
+        _name_genes_once(table)
     return table
-
-
-def _first_of(group: object, names: tuple[str, ...], path: Path, where: str) -> str:
-    present = list(group)  # type: ignore[call-overload]
-    for name in names:
-        if name in present:
-            return name
-    raise UserError(
-        where=f"{path}, {where}",
-        found=f"none of {', '.join(names)}, only {', '.join(map(str, present)) or 'nothing'}",
-        do="name genes and cells so",
-    )
-
-
-def _table(matrix: sparse.csr_matrix, cells: NDArray[np.str_], var: pd.DataFrame) -> AnnData:
-    return AnnData(
-        X=matrix,
-        obs=pd.DataFrame(index=pd.Index(cells)),
-        var=var.set_index(pd.Index(var.pop("name"), name=None)),
-    )
-
-
-def _text(values: NDArray[np.generic]) -> NDArray[np.str_]:
-    return np.array(
-        [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()],
-        dtype=object,
-    ).astype(str)
 
 
 def _name_genes_once(table: AnnData) -> None:

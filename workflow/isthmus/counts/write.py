@@ -10,7 +10,8 @@ from typing import IO
 import numpy as np
 from scipy.sparse import csr_matrix
 
-GENE_EXPRESSION = "Gene Expression"
+from isthmus.counts.matrix import GENE_EXPRESSION
+
 MATRIX, BARCODES, FEATURES = "matrix.mtx.gz", "barcodes.tsv.gz", "features.tsv.gz"
 _AT_ONCE = 1 << 16
 

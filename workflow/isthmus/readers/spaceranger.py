@@ -22,6 +22,8 @@ import numpy as np
 import pandas as pd
 
 from isthmus.config.samples import Sample
+from isthmus.counts.matrix import GENE_EXPRESSION, CountMatrix
+from isthmus.counts.ten_x import read_ten_x
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.description import ImageDescription
@@ -30,7 +32,6 @@ from isthmus.image.source import ImagePart, SampleParts, SpotsPart, SpotTable
 from isthmus.image.stains import with_stains
 from isthmus.readers.label_images import labels_of
 from isthmus.readers.signs import SPACERANGER_SCALES
-from isthmus.readers.ten_x import GENE_EXPRESSION, CountMatrix, read_ten_x
 
 COUNTS = (
     "filtered_feature_bc_matrix",
