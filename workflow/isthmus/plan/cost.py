@@ -62,7 +62,7 @@ _OF_TABLES = ("assess_quality", "integrate_cohort", "analyse", "annotate", "repo
 FIXED_MB: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(POOLED, ("job",)),
     "import_transcripts": ("job", "run_mrows"),
-    "survey_image": ("job", "channels", "surveyed_mpix"),
+    "survey_image": ("job", "surveys"),
     "stitch_labels": ("job", "kcells"),
     "build_table": ("job", "kcells", "channel_kcells", "mrows"),
     "build_outlines": ("job", "kcells"),
@@ -135,6 +135,7 @@ def terms(size: Size, *, jobs: int = 1, workers: int = 1) -> dict[str, float]:
         "blocks": float(size.blocks),
         "channels": float(size.channels),
         "surveyed_mpix": size.surveyed_mpix,
+        "surveys": float(size.surveyed_mpix > 0),
         "mpix": size.mpix,
         "channel_mpix": size.channels * size.mpix,
         "measured_mpix": size.measured * size.mpix,

@@ -14,16 +14,23 @@ from isthmus.quantify.surface import count_exits
 from isthmus.quantify.values import join_counts, order_statistics
 
 
-def warm() -> None:
-    """Run pass 2 on a small plane, in both pixel types."""
+def small_plane() -> Instances:
+    """Two nuclei and their cells, of which a block has the first alone."""
     shape = (1, 8, 16)
     read, write = Region((0, 0, 0), shape), Region((0, 0, 0), (1, 8, 8))
     nuclei = np.zeros(shape, dtype=np.int32)
     nuclei[0, 3:5, 3:5], nuclei[0, 3:5, 7:9] = 1, 2
     cells = grow(nuclei, expand_um=2.0, spacing_um=(1.0, 1.0, 1.0))
     ids, alone = np.array([1, 2], dtype=np.int64), np.array([True, False])
-    outline_record(np.ascontiguousarray(cells[..., :8]), ids, write=write, image_shape=shape)
-    instances = Instances(nuclei, cells, ids, alone, read, write, shape)
+    return Instances(nuclei, cells, ids, alone, read, write, shape)
+
+
+def warm() -> None:
+    """Run pass 2 on a small plane, in both pixel types."""
+    instances = small_plane()
+    cells, nuclei, ids = instances.cells, instances.nuclei, instances.ids
+    block = np.ascontiguousarray(cells[..., :8])
+    outline_record(block, ids, write=instances.write, image_shape=instances.image_shape)
     for dtype in (np.uint8, np.uint16):
         measure(instances, [np.ones((1, 8, 8), dtype=dtype)] * 2, 2, Measures())
     count_exits(np.ones((2, 2, 2), dtype=np.int32), (slice(0, 2),) * 3, 1)
