@@ -185,7 +185,7 @@ DAMAGES = {
     "features.tsv has 3 columns, but 1 in line 2": damage_features,
     "feature id 'ENSG1' occurs twice": damage_ids,
     "matrix.mtx cannot be read .*Missing banner": damage_header,
-    "matrix.mtx cannot be read .*Line 3": damage_size,
+    "matrix.mtx cannot be read .*Invalid integer": damage_size,
     "values of type complex128": damage_type,
 }
 
