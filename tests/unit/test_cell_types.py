@@ -20,7 +20,11 @@ POINTS = PointsPart(("x_um", "y_um", "gene"), lambda n: iter(()), ())
 
 def check(points=None, **analysis) -> None:
     settings = Settings(samples=Path("s.tsv"), analysis=analysis)
-    check_cell_types(settings, SampleParts("generic", IMAGE, points), Sample(sample="a", where="row 2"))
+    check_cell_types(
+        settings,
+        SampleParts("generic", IMAGE, tested_on_real_files=True, points=points),
+        Sample(sample="a", where="row 2"),
+    )
 
 
 @pytest.fixture

@@ -276,3 +276,37 @@ def test_rescaling_is_a_straight_line_with_ends(low: float, width: float, shares
 def test_rescaling_refuses_what_is_no_number() -> None:
     with pytest.raises(UserError, match="pixels that are no number"):
         rescaled(np.array([np.nan]), 0.0, 1.0, where="row 2")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "tested"),
+    [
+        ({"element_size_um": [1.0, 0.5, 0.5]}, True),  # as PlantSeg, of which a real file is there
+        ({"axistags": tags("zyx"), "element_size_um": [1.0, 0.5, 0.5]}, False),
+        ({}, False),
+    ],
+)
+def test_forms_of_hdf5_that_no_real_file_has_say_so(
+    tmp_path: Path, attributes: dict[str, object], tested: bool
+) -> None:
+    path = mark(write_h5(tmp_path / "a.h5", raw=VOLUME), "raw", **attributes)
+    sample = Sample(sample="a", image=path, pixel_size_um=0.5, z_step_um=1.0, where="row 2")
+    assert read_sample(sample).tested_on_real_files is tested
+    tifffile.imwrite(tmp_path / "i.tif", VOLUME)
+    with_labels = sample.model_copy(update={"image": tmp_path / "i.tif", "labels": path})
+    assert read_sample(with_labels).tested_on_real_files is tested
+
+
+def test_a_volume_of_labels_in_a_file_called_hdf5_holds_no_polygons(tmp_path: Path) -> None:
+    """MERSCOPE's polygons have this ending too."""
+    labels = mark(
+        write_h5(tmp_path / "labels.hdf5", exported_data=VOLUME), "exported_data", axistags=tags("zyx")
+    )
+    tifffile.imwrite(tmp_path / "i.tif", VOLUME)
+    sample = Sample(
+        sample="a", image=tmp_path / "i.tif", labels=labels, pixel_size_um=0.5, z_step_um=1.0, where="row 2"
+    )
+    parts = read_sample(sample)
+    assert parts.polygons is None
+    assert parts.labels is not None
+    np.testing.assert_array_equal(parts.labels.open().read(0, WINDOW), VOLUME[WINDOW])

@@ -83,6 +83,7 @@ def test_pixels_have_the_size_and_the_place_of_the_matrix(region):
 @pytest.mark.parametrize("polygons", ["parquet", "hdf5"])
 def test_outlines_are_the_true_labels_pixel_by_pixel(tmp_path, polygons):
     parts = read(made.write_region(tmp_path / "region_0", polygons=polygons))
+    assert parts.tested_on_real_files == (polygons == "parquet"), "no real HDF5 outlines were there to test"
     assert np.array_equal(labels(parts, tmp_path / "p"), made.truth())
 
 

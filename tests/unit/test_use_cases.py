@@ -23,7 +23,7 @@ def test_entries_are_consistent(case):
     assert case.needs, "a use case without input"
     assert not set(case.needs) & set(case.may_have)
     assert set(case.needs) | set(case.may_have) <= set(INPUTS)
-    assert case.has_images == (case.rows == "cells")
+    assert ("image" in case.needs) == (case.rows == "cells")
     with pytest.raises(FrozenInstanceError):
         case.x = "counts"
 

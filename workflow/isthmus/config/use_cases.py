@@ -56,11 +56,6 @@ class UseCase:
     modality: str
 
     @property
-    def has_images(self) -> bool:
-        """Whether every sample has an image, and so is imported, segmented and quantified."""
-        return "image" in self.needs
-
-    @property
     def may_show_images(self) -> bool:
         """Whether a sample may have an image at all."""
         return "image" in (*self.needs, *self.may_have)

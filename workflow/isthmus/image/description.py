@@ -41,7 +41,8 @@ class ImageDescription:
     """An image as its files describe it; None where they say nothing.
 
     shape is (c, z, y, x). pixel_size_um is (y, x). origin_um is (x, y), the outer corner of the upper left
-    pixel. inside names the image in a file that holds several; steps_per_unit is as in `ImageHeader`.
+    pixel. inside names the image in a file that holds several; steps_per_unit is as in `ImageHeader`,
+    tested_on_real_files as in `ImagePart`.
     """
 
     shape: tuple[int, int, int, int]
@@ -55,6 +56,7 @@ class ImageDescription:
     format: str
     inside: str = ""
     steps_per_unit: float = 1.0
+    tested_on_real_files: bool = True
 
     def part(self, affine: Affine, z_step_um: float | None = None) -> ImagePart:
         """The image with its place in the sample's micrometres; ValueError for a volume of unknown z step."""
@@ -71,7 +73,13 @@ class ImageDescription:
             z_step_um=step,
             steps_per_unit=self.steps_per_unit,
         )
-        return ImagePart(header=header, open=self.open, files=self.files, inside=self.inside)
+        return ImagePart(
+            header=header,
+            open=self.open,
+            files=self.files,
+            inside=self.inside,
+            tested_on_real_files=self.tested_on_real_files,
+        )
 
 
 def check_dtype(dtype: np.dtype[np.generic], where: str, *, fractions: bool = False) -> str:

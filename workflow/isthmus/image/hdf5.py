@@ -84,6 +84,8 @@ def _describe(file: h5py.File, path: Path, inside: str, where: str, fractions: b
         open=partial(open_hdf5, path, name, axes),
         files=(path,),
         format=f"HDF5, data set {name}",
+        # PlantSeg's files name no axes; those of ilastik and ImageJ are known by their descriptions only.
+        tested_on_real_files=_named_axes(array) is None and "element_size_um" in array.attrs,
         inside=name,
     )
 

@@ -49,7 +49,7 @@ class ImagePart:
     """An image: its header, how to open its pixels (in any process), and the files that it is made of.
 
     inside names the image in a file that holds several; made says how its pixels come from those of the files, where
-    they are not the same ('max of 7 planes').
+    they are not the same ('max of 7 planes'). tested_on_real_files is False for a format that no real file has tested.
     """
 
     header: ImageHeader
@@ -57,6 +57,7 @@ class ImagePart:
     files: tuple[Path, ...]
     inside: str = ""
     made: str = ""
+    tested_on_real_files: bool = True
 
 
 Layout = Literal["image", "series", "planes", "plate"]
@@ -144,13 +145,15 @@ class PolygonsPart:
     """The vendor's cells as polygons, in the order of the files.
 
     In an image of one plane a cell covers what any of its polygons covers; only_plane leaves those of other planes out.
-    names gives the vendor's names of the cells by instance id, where the id is not the name.
+    names gives the vendor's names of the cells by instance id, where the id is not the name. tested_on_real_files is as
+    in `ImagePart`.
     """
 
     batches: Callable[[], Iterator[PolygonBatch]]
     files: tuple[Path, ...]
     only_plane: int | None = None
     names: Callable[[], dict[int, str]] | None = None
+    tested_on_real_files: bool = True
 
 
 @dataclass(frozen=True)
@@ -200,14 +203,16 @@ class SampleParts:
     labels_show says what either shows. planes_are says what several planes of the image are: a volume, or sections of
     one layer of cells, which are projected unless the user asks for more. fields are the fields of view that the image
     was taken in, where the files tell.
-    reader names it with its version ('xenium 2.0'); tested_on_real_files is False for a layout that no real file
-    has tested; notes are lines for the report. A sample of many images lists them in `images`, and `layout` says how
-    they are stored; `image` is then the largest of them, with the files of all. plane_step_um is the distance of the
-    planes where each is an image (layout `planes`): plane k holds the points of z from k to below k + 1 such steps.
+    reader names it with its version ('xenium 2.0'); tested_on_real_files is False where no real file has tested the
+    layout, or the format of one of the parts; notes are lines for the report. A sample of many images lists them in
+    `images`, and `layout` says how they are stored; `image` is then the largest of them, with the files of all.
+    plane_step_um is the distance of the planes where each is an image (layout `planes`): plane k holds the points of
+    z from k to below k + 1 such steps.
     """
 
     reader: str
     image: ImagePart
+    tested_on_real_files: bool
     points: PointsPart | None = None
     labels: ImagePart | None = None
     polygons: PolygonsPart | None = None
@@ -215,9 +220,13 @@ class SampleParts:
     planes_are: Literal["volume", "sections"] = "volume"
     n_vendor_cells: int | None = None
     fields: tuple[Field, ...] = ()
-    tested_on_real_files: bool = True
     notes: tuple[str, ...] = field(default=())
     images: tuple[NamedImage, ...] = ()
     layout: Layout = "image"
     plane_step_um: float | None = None
     spots: SpotsPart | None = None
+
+
+def all_tested(*parts: ImagePart | PolygonsPart | None) -> bool:
+    """Whether real files have tested the formats of all parts that are there."""
+    return all(part.tested_on_real_files for part in parts if part is not None)

@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER, UserError
+from isthmus.errors import EXIT_FINE, EXIT_OURS, EXIT_USER, UserError, n_of
 from isthmus.launch.check import check_run, check_writable
 from isthmus.launch.display import Display
 from isthmus.launch.ending import end_on_sigterm
@@ -32,6 +32,7 @@ from isthmus.launch.recover import recover
 from isthmus.launch.repair import Damage, find_outdated, jobs_made_again, repair
 from isthmus.launch.run import Run
 from isthmus.launch.site import machine_of_profile
+from isthmus.launch.sweep import sweep
 from isthmus.launch.tidy import tidy
 from isthmus.packs.tied import tie_to_parent
 from isthmus.plan.news import NewsReader
@@ -112,6 +113,9 @@ def _submit_head(request: Request, run: Run, profile: Profile) -> int:
 def _work(request: Request, run: Run, profile: Profile, display: Display, began: float) -> int:
     """The run itself; returns Snakemake's exit code."""
     recover(run, on_slurm=profile.on_slurm, say=display.say)
+    # Jobs of an earlier head that are still there may be writing.
+    if not known_names(run.paths) and (n_left := sweep(run.plan, run.paths)):
+        display.say(f"{n_of(n_left, 'file')} removed that killed jobs had not finished")
     run.begin()
     for old in run.paths.errors.glob("*.json"):
         old.unlink()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from isthmus.config.samples import Sample
 from isthmus.image.open import open_image
-from isthmus.image.source import SampleParts
+from isthmus.image.source import SampleParts, all_tested
 from isthmus.image.steps import in_steps
 from isthmus.image.tiff import Pages
 from isthmus.readers.columns import accepted_names
@@ -44,11 +44,13 @@ def read_generic(sample: Sample) -> SampleParts:
         if sample.transcripts
         else None
     )
+    labels = None if polygons else labels_of(sample, part)
     return SampleParts(
         reader=f"generic ({image.format})",
         image=part,
+        tested_on_real_files=all_tested(part, labels, polygons),
         points=points,
-        labels=None if polygons else labels_of(sample, part),
+        labels=labels,
         polygons=polygons,
         labels_show="cells" if polygons else "nuclei",
         notes=tuple(notes),

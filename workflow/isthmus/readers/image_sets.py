@@ -21,7 +21,7 @@ from isthmus.errors import UserError
 from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.slices import slice_files
-from isthmus.image.source import ImagePart, Layout, NamedImage, SampleParts
+from isthmus.image.source import ImagePart, Layout, NamedImage, SampleParts, all_tested
 from isthmus.image.zarr_in import ome_attributes
 from isthmus.readers.label_images import read_labels
 from isthmus.readers.place import place, required_image, z_step_um
@@ -81,7 +81,8 @@ def read_image_set(sample: Sample, layout: Layout, found: Sequence[Found]) -> Sa
         images.append(NamedImage(path, name, part, columns))
     what = "plate" if layout == "plate" else f"{len(images)} images"
     images = with_labels(images, sample)
-    return many_images(images, layout, reader=f"generic ({', '.join(sorted(formats))}, {what})")
+    reader = f"generic ({', '.join(sorted(formats))}, {what})"
+    return many_images(images, layout, reader=reader, tested_on_real_files=True)
 
 
 def many_images(
@@ -90,13 +91,14 @@ def many_images(
     *,
     reader: str,
     notes: tuple[str, ...] = (),
-    tested_on_real_files: bool = True,
+    tested_on_real_files: bool,
 ) -> SampleParts:
     """The parts of a sample of these images; its own header has the largest shape."""
     largest = max(images, key=lambda image: prod(image.part.header.shape)).part
     shapes = [image.part.header.shape for image in images]
     c, z, y, x = (max(sizes) for sizes in zip(*shapes, strict=True))
     header = replace(images[0].part.header, shape=(c, z, y, x))
+    parts = [image.part for image in images]
     labels = [image.labels for image in images if image.labels is not None]
     label_files = tuple(dict.fromkeys(file for part in labels for file in part.files))
     files = tuple(dict.fromkeys(file for image in images for file in image.part.files))
@@ -105,7 +107,7 @@ def many_images(
         image=ImagePart(header, largest.open, files),
         labels=replace(labels[0], files=label_files) if labels else None,
         notes=notes,
-        tested_on_real_files=tested_on_real_files,
+        tested_on_real_files=tested_on_real_files and all_tested(*parts, *labels),
         images=tuple(images),
         layout=layout,
     )

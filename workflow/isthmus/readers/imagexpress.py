@@ -70,6 +70,7 @@ def read_imagexpress(sample: Sample) -> SampleParts:
         with_labels(images, sample),
         "plate",
         reader="imagexpress",
+        tested_on_real_files=True,
         notes=_notes(plate, htd, waves, how, plane, heads[fields[0]]),
     )
 

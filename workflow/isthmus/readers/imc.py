@@ -20,7 +20,7 @@ import numpy.typing as npt
 from isthmus.config.samples import Sample
 from isthmus.errors import UserError
 from isthmus.image.description import ImageDescription, unique_names
-from isthmus.image.source import SampleParts, Window
+from isthmus.image.source import SampleParts, Window, all_tested
 from isthmus.image.steps import in_steps
 from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import place, required_image
@@ -50,11 +50,12 @@ def read_imc(sample: Sample) -> SampleParts:
     if is_text and not sample.pixel_size_um and not sample.affine:
         notes.append(f"text exports say nothing of the pixel size: {RASTER_UM:g} um is taken")
     part = image.part(place(sample, image))
+    labels = labels_of(sample, part)
     return SampleParts(
         reader=f"imc ({image.format})",
         image=part,
-        labels=labels_of(sample, part),
-        tested_on_real_files=is_text,
+        labels=labels,
+        tested_on_real_files=is_text and all_tested(labels),
         notes=tuple(notes),
     )
 

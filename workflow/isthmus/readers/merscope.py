@@ -34,7 +34,7 @@ from isthmus.image.affine import Affine
 from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.plane_files import PlaneFiles
-from isthmus.image.source import ImageHeader, ImagePart, PointsPart, PolygonsPart, SampleParts
+from isthmus.image.source import ImageHeader, ImagePart, PointsPart, PolygonsPart, SampleParts, all_tested
 from isthmus.readers.columns import accepted_names
 from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import required_image
@@ -80,6 +80,7 @@ def read_merscope(sample: Sample) -> SampleParts:
     return SampleParts(
         reader="merscope",
         image=image,
+        tested_on_real_files=all_tested(image, labels, polygons),
         points=_points(sample, folder, image.header.z_step_um, where),
         labels=labels,
         polygons=polygons,

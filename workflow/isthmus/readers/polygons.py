@@ -7,6 +7,7 @@ cells are numbered from 1 in the order of their names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,7 @@ Named = Iterator[tuple[list[str], PolygonBatch]]
 """Batches of polygons without ids, each with the names of its cells."""
 
 HDF5_FILES = "feature_data_*.hdf5"
+_GROUP = "featuredata"
 _BATCH = 4096
 _MOST = (1 << 63) - 1
 _CELL = ("EntityID", "cell_id", "ID")
@@ -47,14 +49,24 @@ def open_polygons(path: Path, where: str) -> PolygonsPart:
             found="there are no polygons that Isthmus reads",
             do=f"name a Parquet file with columns EntityID, ZIndex and Geometry, or a folder with {HDF5_FILES}",
         )
-    return polygons_part(partial(_hdf5, files, where), partial(_hdf5_names, files, where), files, where)
+    part = polygons_part(partial(_hdf5, files, where), partial(_hdf5_names, files, where), files, where)
+    return replace(part, tested_on_real_files=False)
 
 
 def is_polygons(path: Path) -> bool:
     """Whether a path of the sample sheet names polygons, not a label image."""
     if path.is_dir():
         return any(path.glob(HDF5_FILES))
-    return path.suffix in (".parquet", ".hdf5")
+    return path.suffix == ".parquet" or (path.suffix == ".hdf5" and _holds_polygons(path))
+
+
+def _holds_polygons(path: Path) -> bool:
+    """Whether an HDF5 file has MERSCOPE's group of polygons; volumes are stored in HDF5 too."""
+    try:
+        with h5py.File(path, mode="r") as file:
+            return _GROUP in file
+    except OSError:
+        return False
 
 
 def polygons_part(
@@ -159,7 +171,7 @@ def _hdf5_names(files: tuple[Path, ...], where: str) -> list[str]:
     names: list[str] = []
     for path in files:
         with _opened(path, where) as file:
-            names += file["featuredata"].keys()
+            names += file[_GROUP].keys()
     return names
 
 
@@ -169,8 +181,8 @@ def _opened(path: Path, where: str) -> h5py.File:
     except OSError as error:
         found = f"{path.name} is damaged or cut short ({error})"
         raise UserError(where=where, found=found, do="copy it again from its source") from error
-    if "featuredata" not in file:
-        found = f"{path.name} has no group featuredata, only {', '.join(file) or 'nothing'}"
+    if _GROUP not in file:
+        found = f"{path.name} has no group {_GROUP}, only {', '.join(file) or 'nothing'}"
         file.close()
         raise UserError(where=where, found=found, do="name the folder cell_boundaries of a MERSCOPE region")
     return file
@@ -181,7 +193,7 @@ def _hdf5(files: tuple[Path, ...], where: str) -> Named:
     for path in files:
         with _opened(path, where) as file:
             cells, planes, shapes = [], [], []
-            for cell, feature in file["featuredata"].items():
+            for cell, feature in file[_GROUP].items():
                 for name in (name for name in feature if name.startswith("zIndex_")):
                     rings = [
                         ring
@@ -212,9 +224,7 @@ def batch_of_rings(planes: Int64, polygons: list[list[npt.NDArray[np.float64]]])
 
 def with_y_upwards(part: PolygonsPart) -> PolygonsPart:
     """The polygons with y negated: some tools store them in a frame whose y grows upwards."""
-    return PolygonsPart(
-        partial(_negated, part.batches), part.files, only_plane=part.only_plane, names=part.names
-    )
+    return replace(part, batches=partial(_negated, part.batches))
 
 
 def _negated(batches: Callable[[], Iterator[PolygonBatch]]) -> Iterator[PolygonBatch]:

@@ -28,7 +28,7 @@ from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
-from isthmus.image.source import ImagePart, SampleParts, SpotsPart, SpotTable
+from isthmus.image.source import ImagePart, SampleParts, SpotsPart, SpotTable, all_tested
 from isthmus.image.stains import with_stains
 from isthmus.readers.label_images import labels_of
 from isthmus.readers.signs import SPACERANGER_SCALES
@@ -80,10 +80,15 @@ def read_spaceranger(sample: Sample) -> SampleParts:
     notes += _left_out(matrix)
     if lost:
         notes.append(f"{lost} of {placed + lost} barcodes with counts have no position; they are left out")
+    labels = labels_of(sample, image)
     return SampleParts(
         reader="spaceranger",
         image=image,
-        labels=labels_of(sample, image),
+        # Two real folders had the old layout, and counts as plain text.
+        tested_on_real_files=(counts / "matrix.mtx").is_file()
+        and positions == folder / POSITIONS[1]
+        and all_tested(image, labels),
+        labels=labels,
         spots=SpotsPart(read, SPOT_UM, _files(counts, positions, folder / SPACERANGER_SCALES)),
         notes=tuple(notes),
     )

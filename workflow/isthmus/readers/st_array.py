@@ -19,7 +19,7 @@ from isthmus.config.samples import Sample
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.open import open_image
-from isthmus.image.source import SampleParts, SpotsPart, SpotTable
+from isthmus.image.source import SampleParts, SpotsPart, SpotTable, all_tested
 from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import required_image
 from isthmus.readers.spaceranger import stained
@@ -48,10 +48,12 @@ def read_st_array(sample: Sample) -> SampleParts:
     image = stained(open_image(required_image(sample), where=sample.where), affine, sample.where)
     read = partial(_table, sample.counts, positions, affine, where)
     lost = len(_text(sample.counts, where)) - len(read().names)
+    labels = labels_of(sample, image)
     return SampleParts(
         reader="st_array",
         image=image,
-        labels=labels_of(sample, image),
+        tested_on_real_files=all_tested(image, labels),
+        labels=labels,
         spots=SpotsPart(read, SPOT_UM, (sample.counts, positions)),
         notes=(f"{lost} spots with counts are not in the alignment table; they are left out",)
         if lost

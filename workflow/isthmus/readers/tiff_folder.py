@@ -19,7 +19,7 @@ from isthmus.errors import UserError
 from isthmus.image.description import ImageDescription
 from isthmus.image.open import open_image
 from isthmus.image.slices import slice_files
-from isthmus.image.source import PixelSource, SampleParts, Window
+from isthmus.image.source import PixelSource, SampleParts, Window, all_tested
 from isthmus.image.steps import in_steps
 from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import place, required_image, z_step_um
@@ -47,9 +47,13 @@ def read_tiff_folder(sample: Sample) -> SampleParts:
     where = f"{sample.where}, image '{folder}'"
     image = in_steps(_describe(folder, where), sample.steps_per_unit, where=where)
     part = image.part(place(sample, image), z_step_um(sample, image))
-    n_files = len(image.files)
+    n_files, labels = len(image.files), labels_of(sample, part)
     return SampleParts(
-        reader=f"tiff_folder ({n_files} files, {image.format})", image=part, labels=labels_of(sample, part)
+        reader=f"tiff_folder ({n_files} files, {image.format})",
+        image=part,
+        # No real folder had a list of names.
+        tested_on_real_files=_list_of_names(folder) is None and all_tested(part, labels),
+        labels=labels,
     )
 
 
@@ -86,9 +90,13 @@ def _size(part: ImageDescription) -> str:
     return f"{part.shape[3]} x {part.shape[2]} pixels of {part.dtype}"
 
 
+def _list_of_names(folder: Path) -> Path | None:
+    return next((path for path in folder.iterdir() if path.name.lower() == NAMES), None)
+
+
 def _names(folder: Path, files: Sequence[Path], where: str) -> tuple[str, ...]:
     stems = tuple(path.name.split(".ome.")[0].removesuffix(path.suffix) for path in files)
-    listed = next((path for path in folder.iterdir() if path.name.lower() == NAMES), None)
+    listed = _list_of_names(folder)
     if listed is None:
         return stems
     names = tuple(line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip())
