@@ -1,10 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 from analyse_cells import table_of, three_populations
 from sklearn.metrics import adjusted_rand_score
 
 from isthmus.analyse import cluster as clustering
-from isthmus.analyse.cluster import MARKER_COLUMNS, cluster_cells
+from isthmus.analyse.cluster import MARKER_COLUMNS, _by_size, cluster_cells
 from isthmus.analyse.compiled import keep_compiled
 
 
@@ -141,3 +142,18 @@ def test_very_many_cells_are_clustered_by_the_search_that_scales(monkeypatch, cl
     cluster_cells(table, n_components=10, leiden_resolution=0.3)
     exact, _ = clustered
     assert adjusted_rand_score(exact.obs["leiden"], table.obs["leiden"]) > 0.9
+
+
+def test_clusters_are_named_by_falling_size():
+    whole = three_populations(n_each=60)
+    table = whole[np.r_[0:12, 60:120, 120:150]].copy()  # the smallest comes first
+    cluster_cells(table, n_components=10, leiden_resolution=0.3)
+    sizes = table.obs["leiden"].value_counts(sort=False)
+    assert sizes.index.tolist() == [str(n) for n in range(len(sizes))]
+    assert sizes.tolist() == sorted(sizes, reverse=True)
+
+
+def test_of_clusters_of_one_size_that_of_the_first_cell_comes_first():
+    renamed = _by_size(pd.Series(["b", "c", "a", "c", "a", "d", "d", "d"]))
+    assert renamed.tolist() == ["3", "1", "2", "1", "2", "0", "0", "0"]
+    assert renamed.cat.categories.tolist() == ["0", "1", "2", "3"]

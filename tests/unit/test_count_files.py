@@ -11,6 +11,7 @@ from scipy import io, sparse
 from shared_data import shared
 
 from isthmus.analyse.count_files import read_counts
+from isthmus.counts.headers import read_header
 from isthmus.errors import UserError
 
 GENES, IDS, CELLS = ["Actb", "Gad1", "Sst"], ["E1", "E2", "E3"], ["AAA-1", "CCC-1", "GGG-1", "TTT-1"]
@@ -229,3 +230,111 @@ def test_a_real_matrix_folder(section):
 def test_a_real_table_of_text():
     table = read_counts(shared("spacexr_visium_ref") / "counts.csv")
     assert (table.shape, int(table.X.max())) == ((510, 307), 3713)
+
+
+MAKERS = {
+    "folder": lambda p: folder_of(p / "m"),
+    "folder by its file": lambda p: folder_of(p / "m", new=False) / "matrix.mtx",
+    "hdf5 3": lambda p: hdf5_of(p / "c.h5", version=3),
+    "hdf5 2": lambda p: hdf5_of(p / "c.h5", version=2),
+    "h5ad": h5ad_of(sparse.csr_matrix(COUNTS)),
+    "h5ad dense": h5ad_of(COUNTS),
+    "loom": lambda p: loom_of(p / "c.loom"),
+    "genes in rows": lambda p: text_of(p / "c.csv", genes_in_rows=True),
+    "cells in rows": lambda p: text_of(p / "c.tsv.gz", genes_in_rows=False),
+}
+
+
+def text_of(path, *, genes_in_rows):
+    frame = pd.DataFrame(COUNTS, index=CELLS, columns=GENES)
+    separator = "\t" if ".tsv" in path.suffixes else ","
+    (frame.T if genes_in_rows else frame).to_csv(
+        path, sep=separator, index_label="gene" if genes_in_rows else "cell"
+    )
+    return path
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_headers_tell_the_size_without_reading_on(tmp_path, kind):
+    header = read_header(MAKERS[kind](tmp_path), where="row 1")
+    if header.is_exact:
+        assert (header.n_cells, header.n_genes, header.n_values) == (4, 3, 6)
+    else:
+        assert 1 <= header.n_cells <= 12
+        assert 1 <= header.n_values <= 12
+    assert header.tested_on_real_files == ("folder" in kind or "in rows" in kind)
+    assert ("ClusterName" in header.columns) == (kind == "loom")
+
+
+def without(name):
+    def make(tmp_path):
+        path = hdf5_of(tmp_path / "c.h5", version=3)
+        with h5py.File(path, "a") as file:
+            del file[name]
+        return path
+
+    return make
+
+
+def one_barcode(folder):
+    (folder / "barcodes.tsv").write_text("A\n")
+
+
+def one_feature(folder):
+    (folder / "genes.tsv").write_text("E1\tActb\n")
+
+
+def header_of(text):
+    return broken_folder(lambda folder: (folder / "matrix.mtx").write_text(text))
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (broken_folder(lambda f: (f / "matrix.mtx").unlink()), "there is no matrix.mtx"),
+        (broken_folder(one_barcode), "barcodes.tsv names 1 barcodes, matrix.mtx has 4"),
+        (broken_folder(one_feature), "genes.tsv names 1 features, matrix.mtx has 3"),
+        (header_of(""), "no header of a Matrix Market file"),
+        (header_of("3 4 6\n1 1 1\n"), "it does not begin with %%MatrixMarket matrix"),
+        (header_of("%%MatrixMarket matrix array integer general\n3 4\n"), "not of the kind 'coordinate'"),
+        (
+            header_of("%%MatrixMarket matrix coordinate integer general\n%\n3 4\n"),
+            "no header of a Matrix Market",
+        ),
+        (without("matrix/shape"), "not a readable table of counts"),
+        (without("matrix/barcodes"), "not a readable table of counts"),
+        (without("matrix/data"), "not a readable table of counts"),
+        (without("matrix"), "it holds no group 'matrix' .it holds nothing"),
+        (cut("c.h5"), "not a readable table of counts"),
+        (cut("c.h5ad"), "not a readable table of counts"),
+        (cut("c.loom"), "not a readable table of counts"),
+        (h5ad_of(None), "it lacks X, obs or var"),
+        (lambda p: loom_of(p / "c.loom", without=["row_attrs/Gene"]), "none of Gene"),
+        (file_of("c.csv", ""), "the file is empty"),
+        (file_of("c.csv", ",a,b\n"), "a header without rows"),
+        (file_of("c.csv", "a\tb\n1\t2\n"), "1 columns in the first line"),
+        (file_of("c.csv", ",a,b\nx,1\n"), "3 columns in the first line and 2 in the second"),
+        (file_of("c.csv.gz", "x"), "not a readable table of counts"),
+        (file_of("c.rds", "x"), "no table of counts that is known"),
+    ],
+)
+def test_headers_tell_what_is_wrong(tmp_path, make, told):
+    with pytest.raises(UserError, match=told) as caught:
+        read_header(make(tmp_path), where="row 1")
+    assert str(caught.value).startswith("row 1")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("section", ["section1", "section2"])
+def test_the_header_of_a_real_folder_is_that_of_its_matrix(section):
+    folder = shared("visium_spatialexperiment") / "10xVisium" / section / "outs" / "raw_feature_bc_matrix"
+    header, table = read_header(folder, where="row 1"), read_counts(folder)
+    assert (header.n_cells, header.n_genes, header.n_values) == (table.n_obs, table.n_vars, table.X.nnz)
+
+
+def test_the_header_of_a_real_table_of_text_is_near():
+    header = read_header(shared("spacexr_visium_ref") / "counts.csv", where="row 1")
+    table = read_counts(shared("spacexr_visium_ref") / "counts.csv")
+    assert 0.5 < header.n_cells / table.n_obs < 2
+    assert 0.5 < header.n_genes / table.n_vars < 2
+    assert 0.3 < header.n_values / table.X.nnz < 3

@@ -61,8 +61,8 @@ def cluster_cells(
     as it is. Values are not scaled per gene: panels are chosen genes, and scaling would raise the noise of
     the rare ones. Where there is a method that corrects batches, neighbours are those in obsm `X_integrated`
     (`batches.correct_batches`; what it did is in uns['isthmus']['integration']). Adds var `highly_variable`, obs
-    `leiden` (category '0', '1', ... by falling size), obsm `X_pca` and `X_umap`, obsp `distances` and
-    `connectivities`, uns `markers`.
+    `leiden` (category '0', '1', ... by falling size among the cells that are clustered), obsm `X_pca` and `X_umap`, obsp
+    `distances` and `connectivities`, uns `markers`.
 
     With fewer than 10 cells, or fewer than 3 genes that vary, nothing can be clustered: all cells get
     cluster '0', `X_umap` is NaN, there are no markers, no `X_pca` and no graph.
@@ -243,7 +243,17 @@ def _partition(table: AnnData, *, leiden_resolution: float, min_dist: float, see
         directed=False,
         random_state=seed,
     )
+    table.obs["leiden"] = _by_size(table.obs["leiden"])
     scanpy.tl.umap(table, min_dist=min_dist, random_state=seed)
+
+
+def _by_size(clusters: pd.Series[Any]) -> pd.Series[Any]:
+    """Clusters named '0', '1', ... by falling size; of equal ones that first whose first cell comes first."""
+    names, first, sizes = np.unique(clusters.astype(str), return_index=True, return_counts=True)
+    order = np.lexsort((first, -sizes))
+    renamed = {name: str(rank) for rank, name in enumerate(names[order])}
+    ranks = pd.CategoricalDtype(list(renamed.values()))
+    return clusters.astype(str).map(renamed).astype(ranks)
 
 
 def _find_markers(table: AnnData, n_markers: int) -> pd.DataFrame:

@@ -83,7 +83,7 @@ def read_cell_reference(path: Path, *, types: Path | None = None, column: str = 
         Name of the column of types.
     """
     table = read_counts(path)
-    obs, where = (table.obs, str(path)) if types is None else (_read_types(types, column), str(types))
+    obs, where = (table.obs, str(path)) if types is None else (read_types_table(types, column), str(types))
     if types is not None:
         obs = _aligned(obs, table.obs_names, types, path)
     if column not in obs:
@@ -114,7 +114,8 @@ def read_cell_reference(path: Path, *, types: Path | None = None, column: str = 
     )
 
 
-def _read_types(path: Path, column: str) -> pd.DataFrame:
+def read_types_table(path: Path, column: str) -> pd.DataFrame:
+    """Types of cells (CSV or TSV), by cell; the only column besides ids is the one that is wanted."""
     separator = "\t" if {".tsv", ".txt"} & set(path.suffixes) else ","
     try:
         frame = pd.read_csv(path, sep=separator, index_col=0, dtype=str)

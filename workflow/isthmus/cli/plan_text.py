@@ -85,7 +85,7 @@ def _idle_line(plan: RunPlan) -> Iterator[str]:
 
 def _sample_line(sample: SamplePlan) -> str:
     if not sample.has_image:
-        return f"{sample.reader} without an image, about {sample.n_instances:,} cells by the size of the file"
+        return f"{sample.reader} without an image, about {sample.n_instances:,} cells"
     blocks = n_of(sample.n_blocks, "block")
     images = f"{sample.n_images:,} images, " if sample.n_images > 1 else ""
     shape = " x ".join(map(str, sample.block_px if sample.grid.shape[0] > 1 else sample.block_px[1:]))

@@ -15,6 +15,7 @@ from isthmus.config.samples import Sample
 from isthmus.errors import UserError, UserErrors, raise_all
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImagePart, NamedImage, SampleParts
+from isthmus.launch.analysis_inputs import analysis_faults
 from isthmus.launch.omics import omics_faults
 from isthmus.launch.run import Run
 from isthmus.plan.model import SamplePlan
@@ -74,15 +75,16 @@ def _check_inputs(run: Run) -> None:
                 )
         except UserError as error:
             faults.append(error)
-    raise_all([*faults, *_faults_of(_check_planes, run), *_faults_of(_check_omics, run)])
+    raise_all([*faults, *_faults_of(_check_planes, run), *_faults_of(_check_tables, run)])
 
 
-def _check_omics(run: Run) -> None:
+def _check_tables(run: Run) -> None:
+    """The tables that the configuration names."""
     sheet = {name: sheet_columns(plan) for name, plan in run.plan.samples.items()}
     analysis = run.settings.analysis
-    raise_all(
-        list(omics_faults(analysis.omics, list(sheet), sheet=sheet, plate_map=analysis.profiles.plate_map))
-    )
+    plates = analysis.profiles.plate_map
+    omics = omics_faults(analysis.omics, list(sheet), sheet=sheet, plate_map=plates)
+    raise_all([*analysis_faults(run.settings, run.plan), *omics])
 
 
 def _check_planes(run: Run) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from isthmus.config.models import Settings
 from isthmus.config.samples import Sample
 from isthmus.config.use_cases import USE_CASES
+from isthmus.counts.headers import read_header
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
@@ -19,8 +20,6 @@ from isthmus.reads.fastq import check_heads, find_pairs
 _NO_IMAGE = ImageHeader((1, 1, 1, 1), "uint8", ("none",), Affine.from_size(1.0))
 """Stands where plans have the header of an image."""
 _BESIDE = ("matrix.mtx", "matrix.mtx.gz")
-_CELLS_PER_MB = 450
-"""Of an average file: only the prediction of time and memory goes by it."""
 _CELLS_OF_READS = 10_000
 _READS_PER_MB = 8_000
 _VALUES_PER_READ = 0.25
@@ -47,15 +46,17 @@ def describe_counts(settings: Settings, sample: Sample) -> SampleInput:
         return _describe_reads(settings, sample, sample.reads)
     assert sample.counts is not None  # or check_inputs had raised
     files = files_of(sample.counts)
-    size_mb = _megabytes(files)
+    header = read_header(sample.counts, where=f"{sample.where}, counts '{sample.counts}'")
     return SampleInput(
         sheet=sample.model_dump(mode="json"),
         where=sample.where,
         header=_NO_IMAGE,
         inputs={"counts": files_digest(files)},
         reader="counts",
-        tested_on_real_files=not sample.counts.name.endswith(".loom"),
-        n_vendor_cells=max(1, round(size_mb * _CELLS_PER_MB)),
+        tested_on_real_files=header.tested_on_real_files,
+        # a raw export names every barcode there is; those without counts are left out
+        n_vendor_cells=max(1, min(header.n_cells, header.n_values)),
+        n_values=header.n_values,
     )
 
 

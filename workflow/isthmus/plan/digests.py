@@ -32,7 +32,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "join_modalities": 1,
     "profile_wells": 1,
     "integrate_cohort": 2,
-    "analyse": 2,
+    "analyse": 3,
     "annotate": 2,
     "join_omics": 2,
     "analyse_omics": 1,
