@@ -61,7 +61,7 @@ def cluster_cells(
     as it is. Values are not scaled per gene: panels are chosen genes, and scaling would raise the noise of
     the rare ones. Where there is a method that corrects batches, neighbours are those in obsm `X_integrated`
     (`batches.correct_batches`; what it did is in uns['isthmus']['integration']). Adds var `highly_variable`, obs
-    `leiden` (category '0', '1', ... by falling size among the cells that are clustered), obsm `X_pca` and `X_umap`, obsp
+    `leiden` (category '0', '1', ... by falling size of what is clustered), obsm `X_pca` and `X_umap`, obsp
     `distances` and `connectivities`, uns `markers`.
 
     With fewer than 10 cells, or fewer than 3 genes that vary, nothing can be clustered: all cells get
