@@ -10,6 +10,7 @@ import compare
 import numpy as np
 import pandas as pd
 import pytest
+from in_process import run_here
 from study import Study
 
 pytestmark = pytest.mark.slow
@@ -56,6 +57,29 @@ def test_the_vendors_outlines_give_the_vendors_table_in_the_volume(tmp_path: Pat
     )
     controls = table.obsm["controls"].set_axis(table.obs["instance_id"])
     made = made.join(controls).reindex(index=truth.index, columns=truth.columns, fill_value=0)
+    assert np.abs(made.to_numpy() - truth.to_numpy()).sum() == 17
+    assert made.to_numpy().sum() == 1489
+
+
+def test_planes_by_themselves_have_the_counts_of_the_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each plane an image: what a vendor's cell has in all planes together is what it has in the volume."""
+    study = Study(tmp_path / "study", [{"sample": "vendor", **VENDOR}], {"image": {"z": "each"}})
+    table = compare.cells(run_here(study, {}, monkeypatch), "vendor")
+    truth = pd.read_csv(DATA / "cell_by_gene.csv", index_col=0)
+    cell = table.obs["vendor_cell_id"].astype(np.int64).to_numpy()
+    assert sorted(set(cell.tolist())) == sorted(truth.index.tolist())
+    assert table.obs["plane"].nunique() == 7
+    assert (
+        not pd.Series(cell)
+        .groupby(table.obs["plane"].to_numpy())
+        .apply(lambda ids: ids.duplicated().any())
+        .any()
+    )
+    made = pd.DataFrame(table.layers["counts"].toarray(), index=table.obs_names, columns=table.var_names)
+    made = made.join(table.obsm["controls"]).groupby(cell).sum()
+    made = made.reindex(index=truth.index, columns=truth.columns, fill_value=0)
     assert np.abs(made.to_numpy() - truth.to_numpy()).sum() == 17
     assert made.to_numpy().sum() == 1489
 

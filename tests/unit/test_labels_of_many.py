@@ -160,6 +160,23 @@ def test_the_vendors_outlines_of_each_plane(tmp_path: Path, monkeypatch: pytest.
     assert dict(zip(key, table.obs["n_counts"].tolist(), strict=True)) == dict(wanted)
 
 
+def test_outlines_in_a_window_of_each_plane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    region = merscope_folder.write_region(tmp_path / "region")
+    (left, top), (right, bottom) = merscope_folder.to_um([15.5, 70.5], [10.5, 60.5]).tolist()
+    options = {
+        "image": {"z": "each", "region_um": [left, top, right, bottom]},
+        "segmentation": {"method": "labels"},
+    }
+    study = Study(tmp_path / "study", [{"sample": "a", "image": str(region)}], options)
+    results = run_here(study, {}, monkeypatch)
+    table = compare.cells(results)
+    names = np.zeros(table.n_obs + 1, dtype=np.int64)
+    names[table.obs["instance_id"]] = table.obs["vendor_cell_id"].astype(np.int64)
+    for z in range(merscope_folder.N_PLANES):
+        found = names[_store(results, f"z{z}", "cells")]
+        np.testing.assert_array_equal(found, merscope_folder.truth()[z, 10:61, 15:71])
+
+
 def _read(folder: Path, labels: Path) -> object:
     return read_sample(
         Sample(sample="s", image=folder, labels=labels, where="row 2", reader="images", pixel_size_um=0.5)
