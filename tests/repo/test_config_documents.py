@@ -8,8 +8,8 @@ import yaml
 from isthmus.config.document import documents
 from isthmus.config.load import load_settings
 from isthmus.config.models import Settings
-from isthmus.config.samples import COLUMNS
 from isthmus.config.sheet import read_sheet
+from isthmus.config.sheet_words import COLUMNS
 from isthmus.errors import UserError
 
 CONFIG = Path(__file__).parents[2] / "config"

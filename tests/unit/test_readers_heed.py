@@ -13,7 +13,8 @@ import tifffile
 import xenium_folder
 from imc_files import write_text
 
-from isthmus.config.samples import COLUMNS, READERS, Sample
+from isthmus.config.samples import Sample
+from isthmus.config.sheet_words import COLUMNS, READERS
 from isthmus.errors import UserError
 from isthmus.readers.heeded import ASKED, HEEDED, check_heeded
 from isthmus.readers.registry import read_sample

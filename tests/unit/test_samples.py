@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.config.samples import READERS, Sample, read_samples
+from isthmus.config.samples import Sample, read_samples
+from isthmus.config.sheet_words import READERS
 from isthmus.errors import UserError, UserErrors
 from isthmus.readers import registry
 
