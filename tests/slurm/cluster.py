@@ -164,9 +164,17 @@ class Cluster:
             f"nodes that take jobs: {self._node_states()}",
         )
 
-    def end_wait(self, job: str) -> None:
-        """End the two minutes that a job waits after it was put back into the queue."""
-        self.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+    def run_again(self, job: str) -> None:
+        """End the two minutes that a job waits after it was put back into the queue; they may begin anew when its
+        node is known to be free. Returns when it runs, or is no more."""
+
+        def runs() -> bool:
+            state = self.call("squeue", "--noheader", "--format=%T", f"--jobs={job}", check=False)
+            if state == "PENDING":
+                self.call("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
+            return state != "PENDING"
+
+        wait_until(runs, f"job {job} to run again", every=1.0)
 
     # in detail
 

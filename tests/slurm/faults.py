@@ -53,10 +53,10 @@ def node(of: Disturbed) -> None:
     try:
         of.wait(lambda: of.waits_to_begin(job))
         of.wait(lambda: of.is_told("back into the queue"))
-        for each in of.frozen.values():
-            of.cluster.call("scontrol", "update", f"JobId={each}", "StartTime=now", check=False)
     finally:
         of.cluster.start_node(name)
+    for each in of.frozen.values():
+        of.cluster.run_again(each)
 
 
 def preemption(of: Disturbed) -> None:
@@ -69,7 +69,7 @@ def preemption(of: Disturbed) -> None:
     if partition == "requeued":
         of.wait(lambda: of.is_told("back into the queue"))
         assert of.waits_to_begin(job)
-        of.cluster.end_wait(job)
+        of.cluster.run_again(job)
     else:
         of.wait(lambda: len(of.on_slurm.slurm_jobs(name)) == 2)
 
