@@ -27,7 +27,7 @@ from isthmus.image.source import SampleParts, SpotTable
 from isthmus.image.stains import CHANNELS, STEPS, with_stains
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
-from isthmus.readers.spaceranger import stained
+from isthmus.readers.section_image import stained
 from isthmus.steps.spots import inside_window
 from isthmus.tables.spots import count_inside, describe_genes
 
@@ -257,7 +257,10 @@ def test_names_that_occur_twice_become_ids() -> None:
         ("write spatial/scalefactors_json.json {}", "has no spot_diameter_fullres"),
         ("write spatial/scalefactors_json.json {", "cannot be read"),
         ("write spatial/tissue_positions.csv barcode,in_tissue\nA,1\n", "has no column array_row"),
-        ("mkdir binned_outputs", "it is of Visium HD"),
+        (
+            "mkdir binned_outputs",
+            "binned_outputs has no square_002um .it has nothing.; copy the bins of 2 um",
+        ),
     ],
 )
 def test_folders_that_lack_something(harm: str, line: str, folder: Path, made: Path) -> None:
@@ -277,3 +280,56 @@ def test_a_folder_without_a_picture(folder: Path) -> None:
         UserError, match="there is no picture in spatial .*; name the full image in column image"
     ):
         read(folder)
+
+
+@pytest.fixture
+def array(tmp_path: Path) -> Sample:
+    """Three spots of two genes on a picture of 40 x 30 pixels."""
+    Image.fromarray(np.full((30, 40, 3), 200, np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "a.tsv").write_text("\tg1\tg2\n1x1\t1\t2\n2x1\t3\t4\n3x1\t5\t6\n")
+    (tmp_path / "alignment_table_a.tsv").write_text("x\ty\tpixel_x\tpixel_y\n1\t1\t10\t20\n2\t1\t30\t20\n")
+    return Sample(
+        sample="a",
+        counts=tmp_path / "a.tsv",
+        image=tmp_path / "a.png",
+        reader="st_array",
+        pixel_size_um=2.0,
+        where="row 2",
+    )
+
+
+def test_an_array_obeys_origin_and_affine(array: Sample) -> None:
+    parts = read_sample(array)
+    assert parts.notes == ("1 spots with counts are not in the alignment table; they are left out",)
+    assert (table(parts).x_um.tolist(), table(parts).y_um.tolist()) == ([21.0, 61.0], [41.0, 41.0])
+    moved = array.model_copy(update={"origin_x_um": 100.0, "origin_y_um": -5.0})
+    assert (table(read_sample(moved)).x_um.tolist(), table(read_sample(moved)).y_um.tolist()) == (
+        [121.0, 161.0],
+        [36.0, 36.0],
+    )
+    turned = array.model_copy(update={"pixel_size_um": None, "affine": (0.0, 2.0, 0.0, 1.0, 0.0, 7.0)})
+    spots = table(read_sample(turned))
+    assert (spots.x_um.tolist(), spots.y_um.tolist()) == ([41.0, 41.0], [17.5, 37.5])
+    assert read_sample(turned).image.header.affine.numbers() == (0.0, 2.0, 0.0, 1.0, 0.0, 7.0)
+
+
+@pytest.mark.parametrize("value", ["3.5", "-1", "2147483648", "1e300", "", "many", "inf"])
+def test_a_value_that_is_no_count_is_told_with_its_place(array: Sample, value: str) -> None:
+    assert array.counts is not None
+    array.counts.write_text(array.counts.read_text().replace("2x1\t3\t4", f"2x1\t3\t{value}"))
+    with pytest.raises(UserError, match=r"a.tsv, spot 2x1, g2: '.*' is no whole number from 0 to 2147483647"):
+        table(read_sample(array))
+
+
+def test_the_largest_count_is_one(array: Sample) -> None:
+    assert array.counts is not None
+    array.counts.write_text(array.counts.read_text().replace("2x1\t3\t4", "2x1\t3\t2147483647"))
+    assert table(read_sample(array)).counts.max() == 2147483647
+
+
+def test_a_place_that_is_no_number_is_told(array: Sample) -> None:
+    assert array.counts is not None
+    path = array.counts.with_name("alignment_table_a.tsv")
+    path.write_text(path.read_text().replace("30", "left"))
+    with pytest.raises(UserError, match="alignment_table_a.tsv, row 2: pixel_x is 'left', no number"):
+        read_sample(array)

@@ -2,7 +2,6 @@
 
 from snakemake.exceptions import WorkflowError
 
-from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError
 from isthmus.launch.overrides import from_snakemake
 from isthmus.launch.published import note_published
@@ -23,9 +22,6 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 # Relative where it can be, so that a folder may be moved together with its results.
-# Whether samples have tables of spots beside those of their nuclei.
-HAS_SPOTS = USE_CASES[RUN.settings.use_case].rows == "spots"
-HAS_STRUCTURES = any(of.sheet.get("structures") for of in RUN.plan.samples.values())
 RESULTS = RUN.results_seen_from(Path.cwd())
 
 
@@ -44,6 +40,14 @@ def told(function):
             raise WorkflowError(str(error)) from None
 
     return wrapped
+
+
+# Whether samples have tables of spots beside those of their nuclei: all have, or none.
+HAS_SPOTS = told(lambda _: RUN.plan.has_spots)(None)
+# Whether distances to structures are measured in some sample.
+HAS_STRUCTURES = told(
+    lambda _: any(of.sheet.get("structures") for of in RUN.plan.samples.values())
+)(None)
 
 
 def begin_run():

@@ -44,7 +44,7 @@ class UseCase:
     x
         What its `X` holds: counts of genes, intensities of markers, or profiles (features of each cell).
     modality
-        What `X` is called in `cells.h5mu`.
+        What `X` is called in `cells.h5mu`, where the cells are what molecules were counted in.
     """
 
     name: UseCaseName
@@ -137,8 +137,7 @@ USE_CASES: dict[UseCaseName, UseCase] = {
             may_have=("image",),
             rows="spots",
             x="counts",
-            # cells are nuclei of the picture, in which nothing was counted: genes are in spots.h5ad
-            modality="channels",
+            modality="rna",
         ),
         UseCase(
             name="screening",

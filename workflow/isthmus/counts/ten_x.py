@@ -67,6 +67,24 @@ def read_ten_x_at(path: Path, where: str) -> CountMatrix:
     return _read_hdf5(path, where)
 
 
+def read_names(path: Path, *, where: str) -> tuple[list[str], list[str]]:
+    """Barcodes, and the type of each feature, of a count matrix whose counts are left alone."""
+    where = f"{where}, counts '{path}'"
+    if path.is_dir():
+        _, barcodes_path, features_path = parts_of(path, where)
+        barcodes = [line.split("\t")[0] for line in lines_of(barcodes_path, where)]
+        return barcodes, read_features(features_path, where)[2]
+    try:
+        with h5py.File(path, "r") as file:
+            group = group_of(file, where)
+            barcodes, (_, names, types) = texts(group["barcodes"][:]), _features(group)
+    except KeyError as error:
+        raise UserError(where=where, found=f"it lacks a data set ({error.args[0]})", do=COPY) from error
+    except UNREADABLE as error:
+        raise UserError(where=where, found=f"it cannot be read ({_words(error)})", do=COPY) from error
+    return barcodes, types or [GENE_EXPRESSION] * len(names)
+
+
 def parts_of(folder: Path, where: str) -> tuple[Path, Path, Path]:
     """Matrix, barcodes and features of a folder; UserError names one that is missing."""
     found = []

@@ -111,12 +111,14 @@ class PointsPart:
     """Transcripts in the order of the file, in the sample's micrometres.
 
     `batches(n)` yields tables of at most n rows whose columns are `columns`, a subset of POINT_COLUMNS in that
-    order. `vendor_cell_id` is null for a transcript that the vendor gave to no cell.
+    order. `vendor_cell_id` is null for a transcript that the vendor gave to no cell. `expected_rows` is about how many
+    there are, where the reader knows better than the files' rows do.
     """
 
     columns: tuple[str, ...]
     batches: Callable[[int], Iterator[pa.RecordBatch]]
     files: tuple[Path, ...]
+    expected_rows: int | None = None
 
 
 @dataclass(frozen=True)

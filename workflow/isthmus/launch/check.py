@@ -26,6 +26,7 @@ from isthmus.steps.assess_quality import structures_of_sample
 from isthmus.steps.build_table import sheet_columns
 from isthmus.steps.import_transcripts import no_overlap
 from isthmus.steps.sheet import settings_of, sheet_sample
+from isthmus.steps.spots import inside_window
 
 _FIRST_ROWS = 50_000
 _LOOK_PX = 64
@@ -60,6 +61,8 @@ def _check_inputs(run: Run) -> None:
             parts = read_sample(sheet_sample(plan))
             _check_overlap(parts, sheet_sample(plan), plan)
             structures_of_sample(plan, run.settings.analysis.spatial)
+            if parts.spots is not None:
+                inside_window(parts.spots.table(), plan)
             if settings_of(run.plan, plan).segmentation.method != "labels":
                 continue
             if parts.images and parts.layout != "planes":
@@ -75,7 +78,7 @@ def _check_inputs(run: Run) -> None:
                 )
         except UserError as error:
             faults.append(error)
-    raise_all([*faults, *_faults_of(_check_planes, run), *_faults_of(_check_tables, run)])
+    raise_all([*faults, *(fault for check in _OF_ALL for fault in _faults_of(check, run))])
 
 
 def _check_tables(run: Run) -> None:
@@ -98,6 +101,23 @@ def _check_planes(run: Run) -> None:
             found=f"{planes[deep[0]]} planes, while sample {flat[0]} has one",
             do="analyse flat and three-dimensional samples in runs of their own",
         )
+
+
+def _check_rows(run: Run) -> None:
+    """A spot covers many cells: spots and cells have no common table."""
+    samples = run.plan.samples
+    with_spots = [name for name, plan in samples.items() if plan.has_spots]
+    without = [name for name, plan in samples.items() if not plan.has_spots]
+    if with_spots and without:
+        raise UserError(
+            where=f"{run.settings.samples}, sample {without[0]}",
+            found=f"molecules are counted in its cells, while those of sample {with_spots[0]} are counted in spots",
+            do="analyse spots and cells in runs of their own",
+        )
+
+
+_OF_ALL = (_check_planes, _check_rows, _check_tables)
+"""Checks of all samples together."""
 
 
 def _check_label_images(images: Sequence[NamedImage], plan: SamplePlan) -> None:

@@ -20,9 +20,12 @@ from isthmus.launch.sizes import borders_of, count_transcripts
 from isthmus.plan.identity import digest_of, files_digest
 from isthmus.plan.make import SampleInput
 from isthmus.plan.model import ImagePlan
-from isthmus.readers.registry import read_sample
+from isthmus.readers.registry import detect_reader, read_sample
 from isthmus.segment.methods import channel_index
 from isthmus.steps.quantify_pack import guide_channel, measured_channels
+
+OF_SPOTS = ("spaceranger", "st_array")
+"""Readers of counts with places."""
 
 LEAST_UM = 0.001
 """Smallest size of a pixel: lengths are counted in whole nanometres."""
@@ -39,6 +42,7 @@ def gather_inputs(settings: Settings) -> dict[str, SampleInput]:
             if not USE_CASES[settings.use_case].may_show_images:
                 found[sample.sample] = describe_counts(settings, sample)
                 continue
+            _check_reader(settings, sample)
             parts = read_sample(sample)
             own = _own(settings, sample, parts)
             settled = _settled(settings, own)
@@ -201,13 +205,34 @@ def _check_columns(settings: Settings, sample: Sample) -> None:
     USE_CASES[settings.use_case].check_columns(given, sample.where)
 
 
+def _check_reader(settings: Settings, sample: Sample) -> None:
+    """Counts of spots and bins need a reader that knows where these lie."""
+    name = sample.reader or detect_reader(sample)
+    if USE_CASES[settings.use_case].rows == "spots" and name not in OF_SPOTS:
+        raise UserError(
+            where=sample.where,
+            found=f"reader {name} does not know where counts were taken"
+            if sample.reader
+            else "nothing tells where its counts were taken",
+            do="name a folder of Space Ranger in column counts, or in column reader what the files are of: "
+            + " or ".join(OF_SPOTS),
+        )
+
+
 def _check_inputs(settings: Settings, parts: SampleParts, sample: Sample) -> None:
     has = {
         "image": parts.image is not None,
         "transcripts": parts.points is not None,
         "counts": sample.counts is not None,
     }
-    USE_CASES[settings.use_case].check_inputs([name for name, there in has.items() if there], sample.where)
+    use_case = USE_CASES[settings.use_case]
+    use_case.check_inputs([name for name, there in has.items() if there], sample.where)
+    if parts.spots is not None and use_case.rows != "spots":
+        raise UserError(
+            where=sample.where,
+            found=f"its counts are of spots, which use case {use_case.name} does not know",
+            do="choose use_case spots",
+        )
 
 
 def _check_labels(settings: Settings, parts: SampleParts, sample: Sample) -> None:

@@ -61,7 +61,12 @@ def borders_of(settings: Settings, header: ImageHeader) -> Borders:
 
 
 def count_transcripts(points: PointsPart) -> int | None:
-    """Rows of the transcripts' files: exact for Parquet, from the first megabyte for text; None where neither tells."""
+    """Rows of the transcripts, as the reader expects them; None where nothing tells.
+
+    Else those of the files: exact for Parquet, from the first megabyte for text.
+    """
+    if points.expected_rows is not None:
+        return points.expected_rows
     counts = [_rows_of(file) for file in points.files]
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None

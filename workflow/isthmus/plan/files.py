@@ -45,13 +45,15 @@ _SERIES = 2
 """The list of images where they lie one beside the other, and its folder."""
 _FOLDERS = 6
 """Folders of a sample: results, intermediates, logs."""
+_OF_SPOTS = {"build_table": 1, "assess_quality": 2}
+"""Further files where there are spots: their table; and their marked table, with what was marked."""
 _RUN_ROWS = 1 << 22
 
 
 def files_of(rule: str, sample: SamplePlan) -> int:
     """Files and folders that the jobs of a rule leave for a sample."""
     jobs = sample.packs if rule.endswith("_pack") else 1
-    count = jobs * _PER_JOB + _LEFT[rule]
+    count = jobs * _PER_JOB + _LEFT[rule] + (_OF_SPOTS.get(rule, 0) if sample.has_spots else 0)
     if rule == "import_image":
         return (
             count

@@ -33,11 +33,11 @@ class Borders:
 class SampleInput:
     """What the head knows of a sample from its row and its files' headers.
 
-    sheet is the row as JSON, inputs the digest of each kind of files (`image`, `transcripts`, `labels`). n_transcripts
-    is the number of rows, as far as it can be told without reading them. A sample of many images lists them; header is
-    then that of the largest. n_values are the values above 0 of a table of counts, reads_mb and reference_mb the sizes
-    of FASTQ files and of what they are looked up in. own are the options, by section, in which it differs from the
-    configuration.
+    sheet is the row as JSON, inputs the digest of each kind of files (`image`, `transcripts`, `labels`; `counts` of
+    spots beside an image, or of a sample without one). n_transcripts is the number of rows, as far as it can be told
+    without reading them. A sample of many images lists them; header is then that of the largest. n_values are the
+    values above 0 of a table of counts, reads_mb and reference_mb the sizes of FASTQ files and of what they are looked
+    up in. own are the options, by section, in which it differs from the configuration.
     """
 
     sheet: Mapping[str, Any]
@@ -172,6 +172,7 @@ def _plan_sample(
         growth_px=sample.borders.growth_px,
         has_image="image" in sample.inputs,
         has_points="transcripts" in sample.inputs,
+        has_spots={"image", "counts"} <= sample.inputs.keys(),
         n_transcripts=sample.n_transcripts,
         n_instances=n_instances or expected_instances(settings, window, spacing_um, sample.n_images),
         n_vendor_cells=sample.n_vendor_cells,

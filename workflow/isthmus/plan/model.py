@@ -57,7 +57,8 @@ class SamplePlan(BaseModel):
     halo_px, bin_px and growth_px (z, y, x) are the borders that a block of pass 1
     and of pass 2 reads, and the pixels of a bin of the method. n_transcripts is the number of rows where the files tell
     or let it be guessed, n_instances how many are expected: both are for predictions only. own holds the
-    options in which the sample differs from the configuration, by section.
+    options in which the sample differs from the configuration, by section. has_spots says that molecules were counted
+    in spots of an array, which have a table of their own; the cells are then nuclei of the picture.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,6 +86,7 @@ class SamplePlan(BaseModel):
     growth_px: Triple = (0, 0, 0)
     has_image: bool = True
     has_points: bool
+    has_spots: bool = False
     n_transcripts: int | None = None
     n_instances: int = 0
     n_vendor_cells: int | None
@@ -267,6 +269,11 @@ class RunPlan(BaseModel):
         """The samples whose cells make the cohort."""
         compared = self.compared()
         return [name for name in self.samples if name not in compared]
+
+    @property
+    def has_spots(self) -> bool:
+        """Whether the cohort's rows are spots of an array: all samples have such, or none (`launch.check`)."""
+        return any(sample.has_spots for sample in self.samples.values())
 
     def packs(self, name: str) -> list[str]:
         """Names of the packs of a sample."""

@@ -10,6 +10,7 @@ MERSCOPE_TRANSFORM = "micron_to_mosaic_pixel_transform.csv"
 MERSCOPE_IMAGE_FOLDERS = ("images", "input_images", ".")
 COSMX_POSITIONS = "fov_positions_file.csv"
 SPACERANGER_SCALES = "spatial/scalefactors_json.json"
+SPACERANGER_BINS = "binned_outputs"
 IMAGEXPRESS_NAME = re.compile(
     r"(?P<plate>.+?)_(?P<well>[A-Z]{1,2}\d{1,2})(?:_s(?P<site>\d+))?(?:_w(?P<wave>\d))?(?P<thumb>_thumb)?"
     r"(?P<unique>[0-9A-F]{8}-[0-9A-F-]{27})?\.tiff?",
@@ -34,8 +35,8 @@ def is_cosmx_folder(path: Path) -> bool:
 
 
 def is_spaceranger_folder(path: Path) -> bool:
-    """Whether a folder is an output folder (`outs`) of Space Ranger."""
-    return (path / SPACERANGER_SCALES).is_file()
+    """Whether a folder is an output folder (`outs`) of Space Ranger, of Visium or Visium HD."""
+    return (path / SPACERANGER_SCALES).is_file() or (path / SPACERANGER_BINS).is_dir()
 
 
 def is_imagexpress_folder(path: Path) -> bool:

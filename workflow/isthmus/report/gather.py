@@ -39,7 +39,10 @@ class Cells:
 
 @dataclass(frozen=True)
 class SampleResults:
-    """One sample: its plan, the records of its jobs, and its cells before any is left out."""
+    """One sample: its plan, the records of its jobs, and its cells before any is left out.
+
+    quality is that of the rows that go to the cohort: of spots where molecules were counted in these, else of cells.
+    """
 
     name: str
     plan: SamplePlan
@@ -54,6 +57,7 @@ class SampleResults:
     seams: Record | None
     cells: Cells | None
     counted_reads: Record | None = None
+    spots: Record | None = None
 
     @property
     def n_levels(self) -> int:
@@ -151,12 +155,13 @@ def _read_sample(name: str, plan: SamplePlan, paths: SamplePaths) -> SampleResul
         diameter_at_bound=survey.get("diameter_at_bound", False),
         points=_read_json(paths.record("import_transcripts")) if plan.has_points else None,
         transcripts=table.get("transcripts"),
-        quality=_read_json(paths.record("assess_quality")),
+        quality=_read_json(paths.record("assess_spots" if plan.has_spots else "assess_quality")),
         n_outlines=(_read_json(paths.record("build_outlines")) or {}).get("n_outlines"),
         # Evidence of a fault goes before a certificate of earlier labels.
         seams=_read_json(paths.failed_seams) or _read_json(paths.seams),
         cells=_read_cells(paths.table),
         counted_reads=_read_json(paths.record("count_reads")) if "count_reads" in plan.digests else None,
+        spots=table.get("spots"),
     )
 
 

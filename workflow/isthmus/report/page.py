@@ -94,6 +94,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "machine": run.plan.machine,
         "software": software_versions(run.plan.isthmus),
         "platform": platform_name(),
+        "unit": text.unit_of(run.plan),
         "min_qv": run.plan.settings["quantification"]["min_qv"],
         "settings": settings_lines(run.plan.settings),
         "methods": methods_text(run),

@@ -13,7 +13,7 @@ from isthmus.plan.model import Prediction
 from isthmus.report.colours import UNASSIGNED
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.sections_sample import assigned
-from isthmus.report.text import DASH, count, duration, megabytes, number, share
+from isthmus.report.text import DASH, count, duration, megabytes, number, share, unit_of
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,18 @@ def summary(run: RunResults) -> Summary:
 
 
 def _tiles(run: RunResults) -> list[Tile]:
-    qualities = [sample.quality for sample in run.samples if sample.quality]
+    # What is there to be compared is the same tissue a second time.
+    once = [sample for sample in run.samples if sample.name not in run.plan.compared()]
+    qualities = [sample.quality for sample in once if sample.quality]
     tiles = []
     if qualities:
-        cells, passed = sum(q["cells"] for q in qualities), sum(q["passed"] for q in qualities)
-        tiles.append(
-            Tile(count(cells), "cells", f"{count(passed)} passed quality control ({share(passed, cells)})")
-        )
-    tallies = [assigned(sample.transcripts) for sample in run.samples if sample.transcripts]
+        n, passed = sum(q["cells"] for q in qualities), sum(q["passed"] for q in qualities)
+        told = f"{count(passed)} passed quality control ({share(passed, n)})"
+        tiles.append(Tile(count(n), f"{unit_of(run.plan)}s", told))
+    if run.plan.has_spots:
+        nuclei = sum(len(sample.cells.obs) for sample in once if sample.cells is not None)
+        tiles.append(Tile(count(nuclei), "nuclei", "found in the pictures of the sections"))
+    tallies = [assigned(sample.transcripts) for sample in once if sample.transcripts]
     if tallies:
         inside, everything = sum(t[0] for t in tallies), sum(t[1] for t in tallies)
         tiles.append(
@@ -123,7 +127,7 @@ def _tiles(run: RunResults) -> list[Tile]:
         )
     if run.cohort is not None and len(run.cohort.obs):
         tiles += _medians(run)
-    n, imaged = len(run.samples), [sample for sample in run.samples if sample.plan.has_image]
+    n, imaged = len(run.samples), [sample for sample in once if sample.plan.has_image]
     told = (
         f"{number(sum(_area_mm2(sample) for sample in imaged))} mm² imaged"
         if imaged
@@ -140,8 +144,9 @@ def _medians(run: RunResults) -> list[Tile]:
     assert run.cohort is not None
     obs = run.cohort.obs
     tiles = []
-    if any(sample.plan.has_points or not sample.plan.has_image for sample in run.samples):
-        for column, label in (("n_counts", "transcripts per cell"), ("n_genes", "genes per cell")):
+    unit = unit_of(run.plan)
+    if any(_is_counted(sample) for sample in run.samples):
+        for column, label in (("n_counts", f"transcripts per {unit}"), ("n_genes", f"genes per {unit}")):
             if column in obs:
                 low, middle, high = np.quantile(obs[column], (0.25, 0.5, 0.75))
                 tiles.append(
@@ -154,7 +159,7 @@ def _medians(run: RunResults) -> list[Tile]:
             Tile(
                 count(n),
                 "cell type" if n == 1 else "cell types",
-                f"{share(rest, len(names))} of cells unassigned",
+                f"{share(rest, len(names))} of {unit}s unassigned",
             )
         )
     if "leiden" in obs:
@@ -168,7 +173,7 @@ def _sample_row(sample: SampleResults) -> SampleRow:
     after: dict[str, Any] = {}
     if quality and quality["passed"]:
         after = {name: metric["after"]["median"] for name, metric in quality["metrics"].items()}
-    has_points = sample.plan.has_points or not sample.plan.has_image
+    has_points = _is_counted(sample)
     return SampleRow(
         name=sample.name,
         n_cells=quality["cells"] if quality else None,
@@ -178,6 +183,12 @@ def _sample_row(sample: SampleResults) -> SampleRow:
         median_genes=after.get("n_genes") if has_points else None,
         vendor=(transcripts or {}).get("vendor") or {},
     )
+
+
+def _is_counted(sample: SampleResults) -> bool:
+    """Whether molecules were counted in the rows that go to the cohort."""
+    plan = sample.plan
+    return plan.has_points or plan.has_spots or not plan.has_image
 
 
 def _area_mm2(sample: SampleResults) -> float:
@@ -225,7 +236,7 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
     known: list[tuple[Path, str]] = [
         (
             run.paths.cohort_table,
-            "cells that passed quality control, all samples, with clusters and types (AnnData)",
+            f"{unit_of(run.plan)}s that passed quality control, all samples, with clusters and types (AnnData)",
         ),
         (run.paths.pseudobulk, "counts added up by sample and type (AnnData)"),
         (run.paths.composition, "shares of the types, compared between conditions"),
@@ -238,6 +249,10 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
             (paths.image, "image, OME-Zarr 0.5, with labels/nuclei and labels/cells inside"),
             (paths.table, "every cell of the sample, quality marked (AnnData)"),
             (paths.spots, "every spot of the sample, quality marked (AnnData)"),
+            (
+                paths.spots,
+                "every spot of the sample with its counts, nuclei and stains, quality marked (AnnData)",
+            ),
             (
                 paths.wells,
                 "profiles of the wells: medians, effects of the plate taken out, distance from the controls",

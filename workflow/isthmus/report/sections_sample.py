@@ -11,7 +11,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from isthmus.config.accessions import ARCHIVES, link, split_accessions
-from isthmus.config.use_cases import USE_CASES
 from isthmus.plan.model import SamplePlan
 from isthmus.report.charts import Segment, Threshold
 from isthmus.report.colours import COMPARTMENT_COLOURS
@@ -25,7 +24,7 @@ from isthmus.report.plates import PlateSection, plate_section
 from isthmus.report.sections_counts import CountsSection, counts_section
 from isthmus.report.sections_seams import SeamsSection, seams_section
 from isthmus.report.spots import draw_spots
-from isthmus.report.text import TIMES, count, length, number
+from isthmus.report.text import TIMES, count, length, number, unit_of
 
 KINDS = {
     "gene": "genes",
@@ -60,6 +59,8 @@ THRESHOLDS = {
     "max_mito_fraction": ("mito_fraction", "at most"),
     "max_doublet_score": ("doublet_score", "at most"),
 }
+IN_TISSUE = "in_tissue"
+"""What spots beside the tissue miss; no bound of a number."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class SampleSection:
     seams: SeamsSection | None
     metrics: list[Metric]
     reasons: list[Reason]
+    unit: str
 
 
 def sample_section(
@@ -132,7 +134,7 @@ def sample_section(
         depth=None
         if sample.plan.images
         else draw_depth(sample, shown_channels(sample, _nuclei_channel(run, sample)), max_px // 2),
-        map=_map(run, sample, groups, ours, max_px) if drawn and groups and ours is not None else None,
+        map=_map(sample, groups, ours, max_px) if drawn and groups and ours is not None else None,
         map_title=groups.title if groups else "",
         legend=groups.legend(sample.name) if groups else [],
         n_failed=quality["cells"] - quality["passed"] if quality else 0,
@@ -140,19 +142,18 @@ def sample_section(
         bars=_bars(transcripts["by_kind"]) if transcripts else {},
         vendor=transcripts.get("vendor") if transcripts else None,
         quality=quality,
-        counts=counts_section(sample),
+        counts=None if sample.plan.has_spots else counts_section(sample),
         plate=plate_section(sample),
         seams=seams_section(sample),
-        metrics=_metrics(quality) if quality else [],
+        metrics=_metrics(quality, unit_of(run.plan)) if quality else [],
         reasons=_reasons(quality) if quality else [],
+        unit=unit_of(run.plan),
     )
 
 
-def _map(
-    run: RunResults, sample: SampleResults, groups: Groups, ours: pd.Series[int], max_px: int
-) -> Picture | None:
-    """The sample's cells, or its spots where these are the rows of the cohort."""
-    if USE_CASES[run.plan.settings["use_case"]].rows == "spots":
+def _map(sample: SampleResults, groups: Groups, ours: pd.Series[int], max_px: int) -> Picture | None:
+    """The sample's cells, or its spots where molecules were counted in these."""
+    if sample.plan.has_spots:
         return draw_spots(sample, ours, groups.palette, max_px=max_px)
     return draw_map(sample, ours, groups.palette, max_px=max_px)
 
@@ -201,9 +202,14 @@ def _facts(sample: SampleResults) -> list[tuple[str, str]]:
     ]
     if plan.images:
         facts = [*facts[:1], *images_facts(sample), *facts[1:-1]]
+    if sample.spots is not None:
+        facts.append(("Spots", f"{_file(plan.sheet['counts'])}: {_spots(sample.spots)}"))
+        n_nuclei = len(sample.cells.obs) if sample.cells is not None else 0
+        facts.append(("Nuclei", f"{count(n_nuclei)} found in the picture"))
     if sample.points is not None:
         points = sample.points
-        facts.append(("Transcripts", f"{_file(plan.sheet['transcripts'])}: {_points(points)}"))
+        file = plan.sheet["transcripts"] or plan.sheet["counts"]
+        facts.append(("Transcripts", f"{_file(file)}: {_points(points)}"))
         facts.append(("Features", f"{count(len(points['genes']))} (genes and controls)"))
     return [*facts, *_sheet_facts(plan)]
 
@@ -261,6 +267,13 @@ def _points(points: Mapping[str, Any]) -> str:
     return text
 
 
+def _spots(spots: Mapping[str, int]) -> str:
+    """How many spots have counts and a place, and how many of them a window leaves out."""
+    outside = spots["n"] - spots["in_window"]
+    text = f"{count(spots['n'])} with counts and a place"
+    return f"{text}, {count(outside)} of them outside the part in use and left out" if outside else text
+
+
 def _bars(by_kind: Mapping[str, Mapping[str, int]]) -> dict[str, list[Segment]]:
     """A bar a kind of transcript, for kinds that occur."""
     return {
@@ -273,10 +286,12 @@ def _bars(by_kind: Mapping[str, Mapping[str, int]]) -> dict[str, list[Segment]]:
     }
 
 
-def _metrics(quality: Record) -> list[Metric]:
+def _metrics(quality: Record, row: str) -> list[Metric]:
+    """A histogram each; row is what one value is of, a cell or a spot."""
     found = []
     for name, record in quality["metrics"].items():
         title, unit = METRICS.get(name, (name.replace("_", " "), ""))
+        title = title.replace("cell", row)
         bounds = tuple(
             Threshold(words, float(quality["thresholds"][key]))
             for key, (metric, words) in THRESHOLDS.items()
@@ -293,6 +308,9 @@ def _metrics(quality: Record) -> list[Metric]:
 def _reasons(quality: Record) -> list[Reason]:
     found = []
     for key, first in quality["removed"].items():
+        if key == IN_TISSUE:
+            found.append(Reason("place", "in the tissue, as the vendor says", first, quality["missed"][key]))
+            continue
         metric, words = THRESHOLDS.get(key, (key, ""))
         title, unit = METRICS.get(metric, (metric, ""))
         bound = f"{words} {number(float(quality['thresholds'][key]))} {unit}".strip()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from math import floor, log10
 
+from isthmus.plan.model import RunPlan
+
 TIMES, DASH = "\u00d7", "\u2013"
 """The sign between two sizes, and the one between the ends of a range or for no number."""
 
@@ -81,3 +83,8 @@ def length(um: float) -> str:
 def joined(words: list[str]) -> str:
     """a, b and c."""
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
+
+
+def unit_of(plan: RunPlan) -> str:
+    """What a row of the cohort is: a cell, or a spot of an array."""
+    return "spot" if plan.has_spots else "cell"

@@ -9,7 +9,7 @@ from isthmus.config.analysis import SpatialOptions
 from isthmus.image.affine import Affine
 from isthmus.plan.model import SamplePlan
 from isthmus.steps.job import Job, read_json
-from isthmus.steps.sheet import rows_are_spots, settings_of, sheet_sample
+from isthmus.steps.sheet import settings_of, sheet_sample
 
 
 def assess_quality(job: Job) -> None:
@@ -31,11 +31,12 @@ def assess_quality(job: Job) -> None:
         **drawn,
         **analysis.quality.model_dump(),
     )
-    if rows_are_spots(job.plan):
-        summary = paths.work / "assess_spots.json"
+    if job.sample.has_spots:
         # Bounds of areas are about nuclei: all spots have one size.
         bounds = analysis.quality.model_dump(exclude={"min_area_um2", "max_area_um2"})
-        assess(paths.raw_spots, paths.spots, summary, seed=analysis.seed, **drawn, **bounds)
+        assess(
+            paths.raw_spots, paths.spots, paths.record("assess_spots"), seed=analysis.seed, **drawn, **bounds
+        )
 
 
 def structures_of_sample(plan: SamplePlan, options: SpatialOptions) -> dict[str, Any] | None:

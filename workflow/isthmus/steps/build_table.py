@@ -16,6 +16,7 @@ from isthmus.config.models import Settings
 from isthmus.config.panel import read_panel
 from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError
+from isthmus.image.source import SampleParts
 from isthmus.image.survey import ChannelSurvey
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
@@ -25,7 +26,7 @@ from isthmus.steps.import_transcripts import BATCH_ROWS
 from isthmus.steps.job import Job, read_json, write_json
 from isthmus.steps.quantify_pack import measured_channels, measures_of
 from isthmus.steps.sheet import settings_of, sheet_sample
-from isthmus.steps.spots import spots_of
+from isthmus.steps.spots import inside_window, spots_of
 from isthmus.steps.stored import describe_shards
 from isthmus.tables.agreement import TranscriptTally, vendor_cells_by_plane
 from isthmus.tables.cells import cell_index, make_table, write_table
@@ -47,6 +48,10 @@ def build_table(job: Job) -> None:
     sums = merge_sums(records)
     measures = measures_of(settings.quantification)
     measured = measured_channels(plan.channels, settings.quantification.channels)
+    is_imported = settings.segmentation.method == "labels"
+    # Images of which there are many have nothing more to tell: to open them all takes time.
+    is_read = not plan.images or plan.has_points or is_imported
+    parts = read_sample(sheet_sample(plan)) if is_read else None
     counts = None
     numbers: dict[str, Any] = {"n_cells": int(sums.ids.size)}
     if plan.has_points:
@@ -57,8 +62,8 @@ def build_table(job: Job) -> None:
             control_patterns=settings.quantification.control_patterns,
             index=cell_index(job.sample_name, sums),
         )
-        numbers["transcripts"] = _write_transcripts(job, records, points, sums)
-    spots = read_sample(sheet_sample(plan)).spots if not plan.images else None
+        numbers["transcripts"] = _write_transcripts(job, parts, records, points, sums)
+    spots = parts.spots if parts and not plan.images else None
     record = _record(job)
     table = make_table(
         sums,
@@ -80,10 +85,13 @@ def build_table(job: Job) -> None:
         roles=read_panel(settings.image.panel).role_of if settings.image.panel else {},
         images=cell_images(job),
     )
-    _add_vendor_columns(table, job, settings)
+    _add_vendor_columns(table, job, parts, settings)
     write_table(table, paths.raw_table)
     if spots is not None:
-        write_table(spots_of(job, spots, table, sheet_columns(plan), record), paths.raw_spots)
+        read = spots.table()
+        used = inside_window(read, plan)
+        write_table(spots_of(job, spots, used, table, sheet_columns(plan), record), paths.raw_spots)
+        numbers["spots"] = {"n": len(read.names), "in_window": len(used.names)}
     numbers["shards"] = describe_shards(job.paths.root, paths.transcripts)
     job.n_files += len(numbers["shards"])
     write_json(paths.record("build_table"), numbers)
@@ -99,13 +107,11 @@ def _record(job: Job) -> dict[str, str]:
     }
 
 
-def _add_vendor_columns(table: AnnData, job: Job, settings: Settings) -> None:
+def _add_vendor_columns(table: AnnData, job: Job, parts: SampleParts | None, settings: Settings) -> None:
     """Names of imported cells and fields of view, where the vendor's files have them; ids that are not ours."""
-    is_imported, has_many = settings.segmentation.method == "labels", bool(job.sample.images)
-    if has_many and not is_imported:
+    if parts is None:
         return
-    parts = read_sample(sheet_sample(job.sample))
-    if is_imported:
+    if settings.segmentation.method == "labels":
         names = parts.polygons.names() if parts.polygons and parts.polygons.names else {}
         given = read_given(job.sample_paths.lookup)
         if given is not None:
@@ -114,7 +120,7 @@ def _add_vendor_columns(table: AnnData, job: Job, settings: Settings) -> None:
             }
         if names:
             add_names(table, names)
-    if parts.fields and not has_many:
+    if parts.fields and not job.sample.images:
         add_fields(table, parts.fields)
 
 
@@ -132,10 +138,10 @@ def sheet_columns(plan: SamplePlan) -> dict[str, str]:
 
 
 def _write_transcripts(
-    job: Job, records: BlockRecords, points: dict[str, Any], sums: CellSums
+    job: Job, parts: SampleParts | None, records: BlockRecords, points: dict[str, Any], sums: CellSums
 ) -> dict[str, Any]:
     plan, paths, options = job.sample, job.sample_paths, settings_of(job.plan, job.sample).quantification
-    source = read_sample(sheet_sample(plan)).points
+    source = parts.points if parts else None
     if source is None:
         raise UserError(
             where=str(plan.sheet["where"]), found="there are no transcripts", do="see column transcripts"

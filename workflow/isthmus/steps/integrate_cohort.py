@@ -5,16 +5,16 @@ from __future__ import annotations
 from isthmus.analyse.steps import integrate_cohort as integrate
 from isthmus.steps.compare_segmentations import compare_segmentations
 from isthmus.steps.job import Job
-from isthmus.steps.sheet import rows_are_spots, settings_of
+from isthmus.steps.sheet import settings_of
 
 
 def integrate_cohort(job: Job) -> None:
     """Join the samples' tables; of samples with one image the first."""
     compare_segmentations(job)
     names = job.plan.cohort_samples
-    samples = [job.paths.sample(name) for name in names]
+    rows = [(job.paths.sample(name), job.plan.sample(name).has_spots) for name in names]
     integrate(
-        [sample.spots if rows_are_spots(job.plan) else sample.table for sample in samples],
+        [of.spots if has_spots else of.table for of, has_spots in rows],
         job.paths.cohort / "joined.h5ad",
         sample_names=names,
         segmentation=settings_of(job.plan, job.plan.sample(names[0])).segmentation.method,

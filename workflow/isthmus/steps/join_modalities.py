@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from isthmus.config.use_cases import USE_CASES
 from isthmus.steps.job import Job
-from isthmus.steps.sheet import settings_of
+from isthmus.steps.sheet import main_modality
 from isthmus.tables.modalities import join_modalities as join
 
 
 def join_modalities(job: Job) -> None:
     """Write cells.h5mu from the table after quality control."""
     paths = job.sample_paths
-    main = USE_CASES[settings_of(job.plan).use_case].modality
-    join(paths.table, paths.modalities, main=main)
+    join(paths.table, paths.modalities, main=main_modality(job.plan, job.sample))

@@ -19,6 +19,7 @@ def settings_of(plan: RunPlan, sample: SamplePlan | None = None) -> Settings:
     return Settings.model_validate(settings, strict=False)
 
 
-def rows_are_spots(plan: RunPlan) -> bool:
-    """Whether the cohort's rows are spots of an array."""
-    return USE_CASES[settings_of(plan).use_case].rows == "spots"
+def main_modality(plan: RunPlan, sample: SamplePlan) -> str:
+    """What X of a sample's table of cells is called."""
+    # Nuclei beside an array of spots hold what the channels show: molecules were counted in the spots.
+    return "channels" if sample.has_spots else USE_CASES[settings_of(plan).use_case].modality

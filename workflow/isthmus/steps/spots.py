@@ -25,10 +25,14 @@ STAINS = ("hematoxylin", "eosin", "density")
 
 
 def spots_of(
-    job: Job, part: SpotsPart, nuclei: AnnData, columns: Mapping[str, str], record: Mapping[str, Any]
+    job: Job,
+    part: SpotsPart,
+    spots: SpotTable,
+    nuclei: AnnData,
+    columns: Mapping[str, str],
+    record: Mapping[str, Any],
 ) -> AnnData:
-    """The table of a sample's spots, with the nuclei that were found."""
-    spots = inside_window(part.table(), job.sample)
+    """The table of a sample's spots in use, with the nuclei that were found."""
     has_nucleus = nuclei.obs["nucleus_area_um2"].to_numpy() > 0
     return make_spots(
         spots,

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError, n_of
 from isthmus.launch.head import is_held
 from isthmus.launch.jobs import JobState, State, job_states, published_jobs
 from isthmus.plan.model import RunPlan, read_plan
 from isthmus.plan.paths import RunPaths, SamplePaths
-from isthmus.steps.sheet import rows_are_spots, settings_of
+from isthmus.steps.sheet import main_modality, settings_of
 from isthmus.verify.cell_table import CellTable, NotATable, read_cell_table, read_names
 from isthmus.verify.journals import faults_of_journals
 from isthmus.verify.modalities import faults_of_modalities
@@ -135,14 +134,14 @@ class Verification:
         if self._is_sound(of.outlines):
             yield from check.against_outlines(of.outlines, self._seen_from_here(of.outlines))
         if "join_modalities" in plan.sample(sample).digests and self._is_sound(of.modalities):
-            main = USE_CASES[settings_of(plan).use_case].modality
+            main = main_modality(plan, plan.sample(sample))
             yield from faults_of_modalities(
                 of.table, of.modalities, main, self._seen_from_here(of.modalities)
             )
         if plan.sample(sample).has_points and self._is_sound(of.transcripts):
             min_qv = settings_of(plan).quantification.min_qv
             yield from check.against_transcripts(of.transcripts, self._seen_from_here(of.transcripts), min_qv)
-        if rows_are_spots(plan):
+        if plan.sample(sample).has_spots:
             yield from self._spots(plan, sample)
         elif sample not in plan.compared():
             self._note_passing(table)

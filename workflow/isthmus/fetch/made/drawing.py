@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
+_HEMATOXYLIN, _EOSIN = (0.65, 0.70, 0.29), (0.07, 0.99, 0.11)
 
 
 def uniform(seed: int, *coordinates: npt.ArrayLike) -> Float64:
@@ -54,6 +55,23 @@ def blur(image: Float64, times: int = 1) -> Float64:
             parts = [np.take(wide, np.arange(k, k + n), axis=axis) for k in range(5)]
             image = (parts[0] + parts[4] + 4.0 * (parts[1] + parts[3]) + 6.0 * parts[2]) / 16.0
     return image
+
+
+def hematoxylin_eosin(hematoxylin: Float64, eosin: Float64, noise: Float64) -> npt.NDArray[np.uint8]:
+    """Red, green and blue (y, x, 3) of a section with these optical densities (y, x) of its stains."""
+    colours = [
+        _transmitted(hematoxylin * h + eosin * e) + 6.0 * noise
+        for h, e in zip(_HEMATOXYLIN, _EOSIN, strict=True)
+    ]
+    return np.clip(np.floor(np.stack(colours, axis=-1) + 0.5), 0, 255).astype(np.uint8)
+
+
+def _transmitted(density: Float64) -> Float64:
+    """255 exp(-density) by the limit of products: no library of functions, the same bits everywhere."""
+    value: Float64 = 1.0 - density / 256.0
+    for _ in range(8):
+        value = value * value
+    return 255.0 * value
 
 
 def _eased(t: Float64) -> Float64:

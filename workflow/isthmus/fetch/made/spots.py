@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from isthmus.fetch.made.drawing import Float64, uniform
+from isthmus.fetch.made.drawing import hematoxylin_eosin, uniform
 from isthmus.fetch.made.text import write_table
 
 SEED = 20261124
@@ -26,7 +26,6 @@ GENES = tuple(f"{kind}{n}" for kind in ("TUM", "STR", "ALL") for n in range(12))
 
 _MIDDLE, _TISSUE_PX = 768, 700
 _NEST = (700, 900, 330)
-_HEMATOXYLIN, _EOSIN = (0.65, 0.70, 0.29), (0.07, 0.99, 0.11)
 Int64 = npt.NDArray[np.int64]
 
 
@@ -92,18 +91,7 @@ def _picture(nuclei: Int64) -> npt.NDArray[np.uint8]:
         stained[part] = np.maximum(stained[part], 1.0 * cut)
     noise = uniform(SEED + 5, y, x) - 0.5
     eosin = np.where(tissue, 0.35 + 0.1 * noise, 0.02)
-    colours = []
-    for h, e in zip(_HEMATOXYLIN, _EOSIN, strict=True):
-        colours.append(_transmitted(stained * h + eosin * e) + 6.0 * noise)
-    return np.clip(np.floor(np.stack(colours, axis=-1) + 0.5), 0, 255).astype(np.uint8)
-
-
-def _transmitted(density: Float64) -> Float64:
-    """255 exp(-density) by the limit of products: no library of functions, the same bits everywhere."""
-    value: Float64 = 1.0 - density / 256.0
-    for _ in range(8):
-        value = value * value
-    return 255.0 * value
+    return hematoxylin_eosin(stained, eosin, noise)
 
 
 def _spots() -> tuple[Int64, Int64, Int64, Int64]:
