@@ -5,16 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import planned
 import pytest
 from pydantic import ValidationError
 
+from isthmus.blocks.grid import Grid, Region
 from isthmus.config.models import ImageOptions, QualityOptions, Settings
+from isthmus.image.ome_zarr import create_level
 from isthmus.plan.machine import Machine
 from isthmus.plan.make import make_plan
+from isthmus.plan.model import ImagePlan
+from isthmus.plan.paths import RunPaths
 from isthmus.report.sections_counts import counts_section
 from isthmus.report.sections_segmentations import segmentations_section
 from isthmus.report.text import DASH
+from isthmus.steps import compare_segmentations
+from isthmus.tables.overlaps import add_overlaps
 
 LABELS = {"segmentation": {"method": "labels"}, "cells": {"expand_um": 0.0}}
 OURS = planned._input((1, 1, 600, 700), 0.2, inputs=("image", "transcripts", "labels"))
@@ -44,6 +51,39 @@ def test_samples_of_one_method_or_of_other_images_are_not():
     assert plan_of(a=OURS, b=OURS).compared() == {}
     assert plan_of(a=OURS, b=other).compared() == {}
     assert plan_of(a=OURS, b=other).cohort_samples == ["a", "b"]
+
+
+def test_planes_of_a_stack_are_compared_too():
+    image = ImagePlan(path="z0", name="z0", shape=(1, 600, 700), affine=OURS.header.affine.numbers())
+    several = {"images": (image, image.model_copy(update={"path": "z1", "name": "z1"})), "layout": "planes"}
+    ours, vendor = replace(OURS, **several), replace(VENDOR, **several)
+    assert plan_of(a=ours, b=vendor).compared() == {"b": "a"}
+    assert plan_of(a=ours, b=VENDOR).compared() == {}, "a projection and its planes"
+
+
+def test_overlaps_are_those_of_all_images(tmp_path):
+    """Two images of two blocks: a cell of the same pixels in each, and one that only one sample has."""
+    paths = RunPaths(tmp_path)
+    image = ImagePlan(path="z0", name="z0", shape=(1, 300, 20), affine=OURS.header.affine.numbers())
+    images = (image, image.model_copy(update={"path": "z1", "name": "z1"}))
+    plan = plan_of(a=replace(OURS, images=images, layout="planes")).samples["a"]
+    plan = plan.model_copy(update={"grid": Grid((1, 300, 20), (1, 256, 256))})
+    for sample, numbers in (("a", (1, 2)), ("b", (5, 9))):
+        for path, number in zip(("z0", "z1"), numbers, strict=True):
+            array = paths.sample(sample).labels_at(path) / "cells" / "0"
+            level = create_level(
+                array, shape=(1, 300, 20), dtype=np.dtype(np.uint16), chunk=(1, 256, 256), shard=(1, 256, 256)
+            )
+            pixels = np.zeros((1, 300, 20), np.uint16)
+            pixels[0, 250:260, 3:9] = number
+            if sample == "b" and path == "z1":
+                pixels[0, :5] = 10
+            level.write(Region((0, 0, 0), (1, 300, 20)), pixels)
+    job = SimpleNamespace(paths=paths, plan=SimpleNamespace(sample=lambda name: plan))
+    found = add_overlaps(compare_segmentations._pieces(job, "a", "b"))
+    one, two, iou = found.matches()
+    assert (one.tolist(), two.tolist(), iou.tolist()) == ([1, 2], [5, 9], [1.0, 1.0])
+    assert found.ids_b.tolist() == [5, 9, 10]
 
 
 def test_a_samples_own_options_change_its_steps_only():

@@ -41,7 +41,7 @@ def check_images(parts: SampleParts, sample: Sample) -> None:
             found="transcripts beside many images: nothing says in which image each lies",
             do="make one sample an image",
         )
-    if sample.structures is not None:
+    if sample.structures is not None and parts.layout != "planes":
         raise UserError(
             where=f"{sample.where}, column structures",
             found="structures beside many images: nothing says in which image each lies",

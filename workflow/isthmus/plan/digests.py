@@ -31,7 +31,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "assess_quality": 2,
     "join_modalities": 1,
     "profile_wells": 1,
-    "integrate_cohort": 2,
+    "integrate_cohort": 3,
     "analyse": 3,
     "annotate": 2,
     "join_omics": 2,

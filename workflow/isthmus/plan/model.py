@@ -255,7 +255,7 @@ class RunPlan(BaseModel):
         first: dict[tuple[str, str], str] = {}
         made: dict[str, str] = {}
         for name, sample in self.samples.items():
-            if sample.images or not sample.has_image:
+            if not sample.has_image:
                 continue
             pixels = (sample.digests["import_image"], sample.digests.get("import_transcripts", ""))
             other = first.setdefault(pixels, name)

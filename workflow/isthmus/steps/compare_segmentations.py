@@ -65,17 +65,17 @@ def _compare(job: Job, name: str, other: str) -> dict[str, Any]:
 
 
 def _pieces(job: Job, one: str, other: str) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-    """The cells of both samples, block by block of the first."""
-    grid = job.plan.sample(one).grid
-    levels = [
-        Level.open(
-            job.paths.sample(name).labels / "cells" / "0", is_volume=grid.shape[0] > 1, has_channels=False
-        )
-        for name in (one, other)
-    ]
-    for block in range(grid.n_blocks):
-        write = grid.block(block).write
-        yield levels[0].read(write), levels[1].read(write)
+    """The cells of both samples, block by block of each image of the first; ids of a sample's images differ."""
+    plan, paths = job.plan.sample(one), [job.paths.sample(name) for name in (one, other)]
+    for image, path in enumerate(plan.image_paths):
+        grid = plan.stack.grid(image)
+        levels = [
+            Level.open(of.labels_at(path) / "cells" / "0", is_volume=grid.shape[0] > 1, has_channels=False)
+            for of in paths
+        ]
+        for block in range(grid.n_blocks):
+            write = grid.block(block).write
+            yield levels[0].read(write), levels[1].read(write)
 
 
 def _correlation(
