@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from isthmus.config.samples import ORIGINS, SIZES, Sample
+from isthmus.config.samples import Sample
+from isthmus.config.sheet_words import ORIGINS, SIZES
 from isthmus.counts.matrix import COPY
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
