@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from isthmus.reads.kb import build_index as build
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import settings_of
 
+_SCRATCH = ".index."
 INDEX, TRANSCRIPTS = "transcripts.idx", "transcripts_to_genes.tsv"
 
 
@@ -25,7 +27,9 @@ def build_index(job: Job) -> None:
     if options.genome is None or options.genes is None:
         raise UserError(where="quantification.reads", found="there is no genome", do="give genome and genes")
     job.paths.index.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".index.", dir=job.paths.cohort) as scratch:
+    for left in job.paths.cohort.glob(f"{_SCRATCH}*"):  # of a job that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=job.paths.cohort) as scratch:
         build(
             find_kb(),
             genome=options.genome,

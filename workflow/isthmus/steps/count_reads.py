@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,8 @@ from isthmus.steps.build_index import index_in
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import settings_of, sheet_sample
 
+_SCRATCH = ".reads."
+
 
 def count_reads(job: Job) -> None:
     """Write the sample's matrix, and how many reads and molecules there were."""
@@ -25,7 +28,9 @@ def count_reads(job: Job) -> None:
     pairs = find_pairs(sample.reads, where=sample.where)
     count_records(pairs, where=sample.where)
     paths.work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".reads.", dir=paths.work) as scratch:
+    for left in paths.work.glob(f"{_SCRATCH}*"):  # of a job that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=paths.work) as scratch:
         made = count_molecules(
             find_kb(), pairs, options, _index(job, options), scratch=Path(scratch), where=sample.where
         )
