@@ -31,11 +31,16 @@ def _methods(**options):
     settings = Settings.model_validate({"samples": "s.tsv", **options}).model_dump(mode="json")
     sample = SimpleNamespace(
         plan=SimpleNamespace(
-            spacing_um=(1.0, 0.5, 0.5), channels=("DAPI", "CD45"), has_points=False, has_image=True, own={}
-        )
+            n_images=1,
+            spacing_um=(1.0, 0.5, 0.5),
+            channels=("DAPI", "CD45"),
+            has_points=False,
+            has_image=True,
+            own={},
+        ),
     )
-    plan = SimpleNamespace(settings=settings, isthmus="0.1.0")
-    tables = dict.fromkeys(("cohort", "neighbourhood", "composition", "proteins", "omics"))
+    plan = SimpleNamespace(settings=settings, isthmus="0.1.0", has_spots=False)
+    tables = dict.fromkeys(("cohort", "neighbourhood", "composition", "proteins", "omics", "structures"))
     run = SimpleNamespace(plan=plan, samples=(sample,), notes={}, **tables)
     return " ".join(methods_text(run))
 

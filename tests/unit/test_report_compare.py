@@ -59,7 +59,7 @@ def test_a_single_sample_is_not_compared(tmp_path, corrected):
 
 def test_niches_distances_and_spatial_genes_are_told(tmp_path):
     page = render(read_run(make_results(tmp_path / "r", images=False).root))
-    assert "0 (30 cells)" in page
+    assert "0 (30)" in page
     assert "0 to 20 µm" in page
     assert ">3.22<" in page
     assert ">9.00<" not in page, "three pairs are no evidence"

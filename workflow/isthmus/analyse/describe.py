@@ -54,6 +54,7 @@ def annotate(
     gating: Mapping[str, Any] | None = None,
     spatial: Mapping[str, Any] | None = None,
     structures_tsv: Path | None = None,
+    has_spillover: bool = True,
 ) -> None:
     """Give cells a type where there is a reference, find which types (else clusters) lie together, compare samples.
 
@@ -61,7 +62,8 @@ def annotate(
     `uns['isthmus']['neighbourhood']['by']` names the column of obs that it is about: `cell_type`, or
     `leiden` where there is neither a reference nor a marker table. `uns['composition']` holds the same table as
     `composition_tsv`, `uns['integration']` how well batches mix (see `mixing`). Where samples have structures,
-    `uns['structures']` holds the same table as `structures_tsv`.
+    `uns['structures']` holds the same table as `structures_tsv`. has_spillover tells whether columns are
+    channels, between which light may spill.
     """
     table = read_table(input_h5ad)
     if reference is not None:
@@ -85,7 +87,7 @@ def annotate(
         _gate(table, intensities or {}, gating, seed)
     by = "cell_type" if "cell_type" in table.obs else "leiden"
     if is_intensities(table):
-        _describe_markers(table, by, intensities or {}, seed)
+        _describe_markers(table, by, intensities or {}, seed, has_spillover=has_spillover)
     neighbourhood = _describe_surroundings(
         table,
         by,
@@ -168,11 +170,15 @@ def _measure_mixing(table: AnnData, by: str, seed: int) -> pd.DataFrame:
     )
 
 
-def _describe_markers(table: AnnData, by: str, intensities: Mapping[str, Any], seed: int) -> None:
+def _describe_markers(
+    table: AnnData, by: str, intensities: Mapping[str, Any], seed: int, *, has_spillover: bool
+) -> None:
     """Means of markers by type, and light where it does not belong; see `spillover`."""
     from isthmus.analyse.spillover import mean_by_type, measure_spillover
 
     table.uns["marker_means"] = mean_by_type(table, by)
+    if not has_spillover:
+        return  # several measures of one channel go together: that is no light in the wrong place
     transform, cofactor = intensities.get("transform", "arcsinh"), intensities.get("cofactor")
     measure_spillover(table, transform=transform, cofactor=cofactor, seed=seed)
 

@@ -33,7 +33,7 @@ RESULT_VERSIONS: dict[str, int] = {
     "profile_wells": 1,
     "integrate_cohort": 3,
     "analyse": 3,
-    "annotate": 2,
+    "annotate": 3,
     "join_omics": 2,
     "analyse_omics": 1,
     "report": 4,

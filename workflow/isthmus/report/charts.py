@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from isthmus.report.colours import diverging, is_dark
-from isthmus.report.text import nice_length, number
+from isthmus.report.text import nice_length, number, short
 
 WIDTH = 340
 
@@ -55,7 +55,7 @@ def histogram(
     parts.append(f'<path class="before" d="{"".join(steps)}V{y(0)}"/>')
     parts.append(_line(left, y(0), left + width, y(0), "axis"))
     parts += [_text(left - 6, y(tick) + 4, number(tick), "end") for tick in _ticks(0, most, 3)]
-    parts += [_text(x(tick), top + height + 16, number(tick), "middle") for tick in _ticks(low, high, 5)]
+    parts += [_text(x(tick), top + height + 16, short(tick), "middle") for tick in _ticks(low, high, 5)]
     parts.append(
         _text(left + width / 2, top + height + 33, f"{title}{f' ({unit})' if unit else ''}", "middle", "name")
     )
@@ -174,7 +174,8 @@ def _ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def _svg(width: float, height: float, parts: Sequence[str], words: str) -> Markup:
-    head = f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}px" role="img"'
+    sizes = f"--natural:{width:g}px;max-width:{width:g}px"
+    head = f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" style="{sizes}" role="img"'
     return Markup(f'{head} aria-label="{escape(words)}">{"".join(parts)}</svg>')
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from isthmus.report import methods_analysis, methods_cells, methods_proteins
 from isthmus.report.gather import RunResults
+from isthmus.report.sections_sample import has_qv
 from isthmus.report.text import count, joined
+from isthmus.report.words import words_of
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,25 @@ def methods_text(run: RunResults) -> list[str]:
     ]
     if not any(sample.plan.has_image for sample in run.samples):
         sentences = [_tables(run), *_reads(run), methods_cells.quality(settings["analysis"]["quality"])]
+    elif run.plan.has_spots:
+        sentences += [
+            methods_cells.spots(settings),
+            methods_cells.quality(settings["analysis"]["quality"], "Spots"),
+        ]
     elif any(sample.plan.has_points for sample in run.samples):
-        sentences += [methods_cells.counts(settings), methods_cells.quality(settings["analysis"]["quality"])]
+        sentences += [
+            methods_cells.counts(settings, any(has_qv(sample) for sample in run.samples)),
+            methods_cells.quality(settings["analysis"]["quality"]),
+        ]
     elif run.proteins:
         sentences.append(methods_proteins.intensities(settings))
     if run.cohort is not None and run.cohort.umap is not None:
-        told = methods_proteins.clusters if run.proteins else methods_analysis.clusters
-        sentences.append(told(settings["analysis"], run.notes))
+        rows = words_of(run.plan).rows
+        sentences.append(
+            methods_proteins.clusters(settings["analysis"], run.notes)
+            if run.proteins
+            else methods_analysis.clusters(settings["analysis"], run.notes, rows)
+        )
         if run.notes.get("integration", {}).get("done"):
             sentences.append(methods_analysis.integration(run.notes["integration"]))
     if "gating" in run.notes:
@@ -147,9 +161,11 @@ def _has_reads(run: RunResults) -> bool:
 
 def _images(run: RunResults) -> str:
     sizes = {f"{sample.plan.spacing_um[2]:g}" for sample in run.samples}
-    n = len(run.samples)
-    what = "One image" if n == 1 else f"Images of {n} samples"
-    verb = "was" if n == 1 else "were"
+    n, n_images = len(run.samples), sum(sample.plan.n_images for sample in run.samples)
+    what = "One image" if n_images == 1 else f"{n_images:,} images of {n} sample{'s' if n > 1 else ''}"
+    if n == n_images > 1:
+        what = f"Images of {n} samples"
+    verb = "was" if n_images == 1 else "were"
     text = f"{what} ({joined(sorted(sizes))} µm per pixel) {verb} analysed with Isthmus {run.plan.isthmus}"
     region = run.plan.settings["image"]["region_um"]
     if region is not None:

@@ -9,11 +9,11 @@ from isthmus.report.gather import RunResults
 from isthmus.report.text import count, joined
 
 
-def clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
+def clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any], rows: str = "cells") -> str:
     """How cells were arranged."""
     options = notes.get("clustering", analysis["clustering"])
     return (
-        "Counts were scaled to the median total and log-transformed (Scanpy); cells were clustered with the Leiden"
+        f"Counts were scaled to the median total and log-transformed (Scanpy); {rows} were clustered with the Leiden"
         f" algorithm (resolution {options['leiden_resolution']:g}) on a graph of {options['n_neighbours']} nearest"
         f" neighbours in up to {options['n_components']} principal components and mapped by UMAP (seed"
         f" {analysis['seed']}). Marker genes were ranked by Wilcoxon's rank-sum test of each cluster against the rest"

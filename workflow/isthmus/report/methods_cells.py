@@ -57,23 +57,33 @@ def cells(settings: Mapping[str, Any]) -> str:
     return f"{text}."
 
 
-def counts(settings: Mapping[str, Any]) -> str:
+def counts(settings: Mapping[str, Any], has_qv: bool) -> str:
     """How molecules were counted."""
     quality = settings["quantification"]["min_qv"]
+    if not has_qv:
+        return (
+            "Every transcript was given to the cell that it lies in; transcripts of genes were counted, controls"
+            " kept apart."
+        )
     return (
         "Every transcript was given to the cell that it lies in; only transcripts of genes with a quality value of at"
         f" least {quality:g} were counted, negative controls and others were kept apart."
     )
 
 
-def quality(options: Mapping[str, Any]) -> str:
+def spots(settings: Mapping[str, Any]) -> str:
+    """What spots are described by, and how nuclei are given to them."""
+    return (
+        "Spots have the counts of the array, the number of nuclei whose centre lies in them, and the stains of the"
+        " pixels that they cover."
+    )
+
+
+def quality(options: Mapping[str, Any], rows: str = "Cells") -> str:
     """Which cells were kept."""
     bounds = []
-    for name, what, unit in (
-        ("counts", "transcripts", ""),
-        ("genes", "genes", ""),
-        ("area_um2", "area", " µm²"),
-    ):
+    sizes = (("area_um2", "area", " µm²"),) if rows == "Cells" else ()  # spots are of one size
+    for name, what, unit in (("counts", "transcripts", ""), ("genes", "genes", ""), *sizes):
         low, high = options.get(f"min_{name}"), options.get(f"max_{name}")
         if low is not None:
             bounds.append(
@@ -90,7 +100,7 @@ def quality(options: Mapping[str, Any]) -> str:
     if options.get("max_control_fraction") is not None:
         bounds.append(f"at most {100 * options['max_control_fraction']:g} % negative controls")
     return (
-        f"Cells with {joined(bounds)} were analysed further."
+        f"{rows} with {joined(bounds)} were analysed further."
         if bounds
-        else "All cells were analysed further."
+        else f"All {rows.lower()} were analysed further."
     )

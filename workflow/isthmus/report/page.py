@@ -26,6 +26,7 @@ from isthmus.report.sections_sample import sample_section
 from isthmus.report.sections_segmentations import segmentations_section
 from isthmus.report.settings_text import settings_lines
 from isthmus.report.software import platform_name, software_versions
+from isthmus.report.words import words_of
 
 TEMPLATES = Path(__file__).parent
 _OVERVIEW_PX = ((2, 1400), (5, 900), (20, 640), (10**9, 400))
@@ -55,7 +56,8 @@ def render(run: RunResults) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        name: getattr(text, name) for name in ("count", "number", "duration", "megabytes", "file_size")
+        name: getattr(text, name)
+        for name in ("count", "number", "duration", "megabytes", "file_size", "as_code")
     }
     environment.globals |= {
         "share": text.share,
@@ -81,6 +83,7 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "script": Markup((TEMPLATES / "script.js").read_text(encoding="utf-8")),
         "outline_colours": {"nuclei": NUCLEUS, "cells": CELL},
         "summary": summary(run),
+        "words": words_of(run.plan),
         "notes": notes_of(CellsOptions.model_validate(run.plan.settings["cells"], strict=False)),
         "samples": [sample_section(run, sample, cohort.colours, max_px) for sample in run.samples],
         "cohort": cohort,
@@ -94,7 +97,6 @@ def _context(run: RunResults, max_px: int) -> dict[str, Any]:
         "machine": run.plan.machine,
         "software": software_versions(run.plan.isthmus),
         "platform": platform_name(),
-        "unit": text.unit_of(run.plan),
         "min_qv": run.plan.settings["quantification"]["min_qv"],
         "settings": settings_lines(run.plan.settings),
         "methods": methods_text(run),

@@ -15,7 +15,7 @@ from isthmus.image.pyramid import level_factors
 from isthmus.report import pixels
 from isthmus.report.colours import CELL, FAILED_COLOUR, NUCLEUS
 from isthmus.report.gather import SampleResults
-from isthmus.report.text import DASH, length, nice_length
+from isthmus.report.text import length, nice_length
 from isthmus.report.windows import Window, choose_windows, middle_plane
 
 SMALLEST_OUTLINED_PX = 6.0
@@ -221,7 +221,7 @@ def _place(sample: SampleResults, region: Region) -> str:
         [(r, c) for r in (region.start[1], region.stop[1]) for c in (region.start[2], region.stop[2])]
     )
     x, y = sample.plan.window_affine.to_um(corners[:, 1].astype(float), corners[:, 0].astype(float))
-    return f"x {x.min():,.1f}{DASH}{x.max():,.1f} µm, y {y.min():,.1f}{DASH}{y.max():,.1f} µm"
+    return f"x {x.min():,.1f} to {x.max():,.1f} µm, y {y.min():,.1f} to {y.max():,.1f} µm"
 
 
 def _cell_px(sample: SampleResults, level: int) -> float:

@@ -89,7 +89,7 @@ def cohort_section(run: RunResults) -> CohortSection:
         types=_type_rows(cells, types, names) if types else [],
         unassigned=int((cells.obs["cell_type"].astype(str) == UNASSIGNED).sum()) if types else 0,
         bars=_bars(types or clusters, names),
-        maps=_maps(cells, types, clusters, names),
+        maps=_maps(cells, types, clusters),
         clusters=_cluster_rows(cells, clusters, run.markers, has_types=types is not None) if clusters else [],
         neighbourhood=_neighbourhood(run.neighbourhood, types or clusters),
         sample_names=names,
@@ -121,11 +121,11 @@ def _bars(groups: Groups | None, samples: list[str]) -> dict[str, list[Segment]]
     return found
 
 
-def _maps(cells: Cells, types: Groups | None, clusters: Groups | None, samples: list[str]) -> list[Map]:
+def _maps(cells: Cells, types: Groups | None, clusters: Groups | None) -> list[Map]:
     if cells.umap is None:
         return []
     shown = [groups for groups in (types, clusters) if groups is not None]
-    if len(samples) > 1:
+    if cells.obs["sample"].nunique() > 1:
         by_sample = make_groups(cells, "sample", "sample")
         shown += [by_sample] if by_sample else []
     return [
@@ -144,7 +144,10 @@ def _cluster_rows(
         if has_types and mine.any():
             shares = cells.obs["cell_type"][mine].astype(str).value_counts(normalize=True)
             types = [(str(kind), float(part)) for kind, part in shares.head(3).items() if part >= 0.05]
-        best = markers[markers["cluster"] == name].head(TOP_GENES) if markers is not None else pd.DataFrame()
+        best = pd.DataFrame()
+        if markers is not None:
+            higher = (markers["cluster"] == name) & (markers["logfoldchange"].astype(float) > 0)
+            best = markers[higher].head(TOP_GENES)
         genes = list(zip(*(best[name].tolist() for name in MARKER_COLUMNS), strict=True)) if len(best) else []
         rows.append(ClusterRow(name, clusters.colours[name], int(mine.sum()), types, genes))
     return rows

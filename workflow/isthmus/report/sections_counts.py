@@ -71,7 +71,7 @@ def _most_conspicuous(record: Record) -> list[Record]:
 
 def _told(record: Record) -> str:
     compared = [row for row in record["fields"] if row["z"] is not None]
-    what = record["fields_are"]
+    what = record["fields_are"].replace(" um", " µm")
     if not compared:
         return f"Too few {what} with enough cells to compare."
     n = len(record["conspicuous"])

@@ -13,6 +13,7 @@ from isthmus.report.sections_cohort import CohortSection
 
 TOP_PAIRS = 12
 TOP_GENES = 20
+ALPHA = 0.05
 LEAST_PAIRS = 20
 """A ratio of fewer pairs is left out: chance alone makes it large."""
 OTHERS = "#d5d9dd"
@@ -34,7 +35,8 @@ class Places:
     """Everything of where cells lie.
 
     niches are bars of what lies around the cells of each, rings the titles of the columns of `pairs`, pairs
-    (type, type, ratio in each ring or None), genes (gene, Moran's I, z, adjusted p). structures are rows by class.
+    (type, type, ratio in each ring or None), genes (gene, Moran's I, z, adjusted p). structures are rows by class,
+    legend tells the colours of the kinds.
     """
 
     niches: dict[str, list[Segment]]
@@ -44,6 +46,7 @@ class Places:
     n_genes: int
     n_significant: int
     structures: dict[str, list[Near]]
+    legend: list[tuple[str, str, int]]
 
 
 def places_section(run: RunResults, cohort: CohortSection) -> Places | None:
@@ -59,8 +62,9 @@ def places_section(run: RunResults, cohort: CohortSection) -> Places | None:
         pairs=pairs,
         genes=_genes(genes),
         n_genes=0 if genes is None else len(genes),
-        n_significant=0 if genes is None else int((genes["p_adjusted"] < 0.05).sum()),
+        n_significant=0 if genes is None else int((genes["p_adjusted"] < ALPHA).sum()),
         structures=_structures(run.structures, cohort),
+        legend=cohort.colours.legend() if cohort.colours else [],
     )
 
 
@@ -71,7 +75,7 @@ def _niches(table: pd.DataFrame | None, cohort: CohortSection) -> dict[str, list
     order = [name for name, _, _ in cohort.colours.legend()] if cohort.colours else []
     names = [name for name in order if name in table]
     return {
-        f"{row['niche']} ({int(row['n_cells']):,} cells)": [
+        f"{row['niche']} ({int(row['n_cells']):,})": [
             Segment(name, float(row[name]), colours.get(name, OTHERS)) for name in names
         ]
         for row in table.to_dict("records")
@@ -125,7 +129,7 @@ def _genes(table: pd.DataFrame | None) -> list[tuple[str, float, float, float]]:
     if table is None:
         return []
     columns = ("gene", "morans_i", "z_score", "p_adjusted")
-    best = table.head(TOP_GENES)
+    best = table[table["p_adjusted"] < ALPHA].head(TOP_GENES)
     return list(zip(*(best[name].tolist() for name in columns), strict=True))
 
 

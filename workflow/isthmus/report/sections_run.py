@@ -13,7 +13,8 @@ from isthmus.plan.model import Prediction
 from isthmus.report.colours import UNASSIGNED
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.sections_sample import assigned
-from isthmus.report.text import DASH, count, duration, megabytes, number, share, unit_of
+from isthmus.report.text import DASH, count, duration, megabytes, number, share
+from isthmus.report.words import words_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Summary:
     tiles: list[Tile]
     samples: list[SampleRow]
     untested: list[tuple[str, str]]
+    has_counts: bool
+    has_transcripts: bool
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ def summary(run: RunResults) -> Summary:
         tiles=_tiles(run),
         samples=rows,
         untested=[(s.name, s.plan.reader) for s in run.samples if not s.plan.tested_on_real_files],
+        has_counts=any(_is_counted(sample) for sample in run.samples),
+        has_transcripts=any(sample.transcripts for sample in run.samples),
     )
 
 
@@ -111,7 +116,7 @@ def _tiles(run: RunResults) -> list[Tile]:
     if qualities:
         n, passed = sum(q["cells"] for q in qualities), sum(q["passed"] for q in qualities)
         told = f"{count(passed)} passed quality control ({share(passed, n)})"
-        tiles.append(Tile(count(n), f"{unit_of(run.plan)}s", told))
+        tiles.append(Tile(count(n), words_of(run.plan).rows, told))
     if run.plan.has_spots:
         nuclei = sum(len(sample.cells.obs) for sample in once if sample.cells is not None)
         tiles.append(Tile(count(nuclei), "nuclei", "found in the pictures of the sections"))
@@ -127,7 +132,7 @@ def _tiles(run: RunResults) -> list[Tile]:
         )
     if run.cohort is not None and len(run.cohort.obs):
         tiles += _medians(run)
-    n, imaged = len(run.samples), [sample for sample in once if sample.plan.has_image]
+    n, imaged = len(once), [sample for sample in once if sample.plan.has_image]
     told = (
         f"{number(sum(_area_mm2(sample) for sample in imaged))} mm² imaged"
         if imaged
@@ -142,11 +147,13 @@ def _tiles(run: RunResults) -> list[Tile]:
 
 def _medians(run: RunResults) -> list[Tile]:
     assert run.cohort is not None
-    obs = run.cohort.obs
+    obs, words = run.cohort.obs, words_of(run.plan)
     tiles = []
-    unit = unit_of(run.plan)
     if any(_is_counted(sample) for sample in run.samples):
-        for column, label in (("n_counts", f"transcripts per {unit}"), ("n_genes", f"genes per {unit}")):
+        for column, label in (
+            ("n_counts", f"transcripts per {words.row}"),
+            ("n_genes", f"genes per {words.row}"),
+        ):
             if column in obs:
                 low, middle, high = np.quantile(obs[column], (0.25, 0.5, 0.75))
                 tiles.append(
@@ -159,12 +166,12 @@ def _medians(run: RunResults) -> list[Tile]:
             Tile(
                 count(n),
                 "cell type" if n == 1 else "cell types",
-                f"{share(rest, len(names))} of {unit}s unassigned",
+                f"{share(rest, len(names))} of {words.rows} unassigned",
             )
         )
     if "leiden" in obs:
         n = obs["leiden"].nunique()
-        tiles.append(Tile(count(n), "cluster" if n == 1 else "clusters", "of similar expression"))
+        tiles.append(Tile(count(n), "cluster" if n == 1 else "clusters", f"of similar {words.values}"))
     return tiles
 
 
@@ -236,7 +243,7 @@ def files_section(run: RunResults) -> list[tuple[str, str, int | None]]:
     known: list[tuple[Path, str]] = [
         (
             run.paths.cohort_table,
-            f"{unit_of(run.plan)}s that passed quality control, all samples, with clusters and types (AnnData)",
+            f"{words_of(run.plan).rows} that passed quality control, all samples, with clusters and types (AnnData)",
         ),
         (run.paths.pseudobulk, "counts added up by sample and type (AnnData)"),
         (run.paths.composition, "shares of the types, compared between conditions"),

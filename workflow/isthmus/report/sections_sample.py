@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 from markupsafe import Markup
 
 from isthmus.config.accessions import ARCHIVES, link, split_accessions
@@ -24,7 +25,8 @@ from isthmus.report.plates import PlateSection, plate_section
 from isthmus.report.sections_counts import CountsSection, counts_section
 from isthmus.report.sections_seams import SeamsSection, seams_section
 from isthmus.report.spots import draw_spots
-from isthmus.report.text import TIMES, count, length, number, unit_of
+from isthmus.report.text import TIMES, count, length, number
+from isthmus.report.words import Words, words_of
 
 KINDS = {
     "gene": "genes",
@@ -78,7 +80,6 @@ class Metric:
     """A histogram, or in `constant` the one value that all cells have."""
 
     title: str
-    unit: str
     record: Record
     thresholds: tuple[Threshold, ...]
     constant: str = ""
@@ -101,6 +102,7 @@ class SampleSection:
     legend: list[tuple[str, str, int]]
     n_failed: int
     transcripts: Record | None
+    has_qv: bool
     bars: dict[str, list[Segment]]
     vendor: Record | None
     quality: Record | None
@@ -109,7 +111,6 @@ class SampleSection:
     seams: SeamsSection | None
     metrics: list[Metric]
     reasons: list[Reason]
-    unit: str
 
 
 def sample_section(
@@ -125,7 +126,7 @@ def sample_section(
         name=sample.name,
         anchor=f"sample-{list(run.plan.samples).index(sample.name) + 1}",
         facts=_facts(sample),
-        notes=(*sample.plan.notes, *_size_notes(sample)),
+        notes=(*sample.plan.notes, *_size_notes(sample), *_import_notes(run, sample)),
         tested=sample.plan.tested_on_real_files,
         reader=sample.plan.reader,
         pictures=(draw_images if sample.plan.images else draw_sample)(
@@ -139,15 +140,15 @@ def sample_section(
         legend=groups.legend(sample.name) if groups else [],
         n_failed=quality["cells"] - quality["passed"] if quality else 0,
         transcripts=transcripts,
+        has_qv=has_qv(sample),
         bars=_bars(transcripts["by_kind"]) if transcripts else {},
         vendor=transcripts.get("vendor") if transcripts else None,
         quality=quality,
         counts=None if sample.plan.has_spots else counts_section(sample),
         plate=plate_section(sample),
         seams=seams_section(sample),
-        metrics=_metrics(quality, unit_of(run.plan)) if quality else [],
-        reasons=_reasons(quality) if quality else [],
-        unit=unit_of(run.plan),
+        metrics=_metrics(quality, words_of(run.plan)) if quality else [],
+        reasons=_reasons(quality, words_of(run.plan)) if quality else [],
     )
 
 
@@ -286,15 +287,37 @@ def _bars(by_kind: Mapping[str, Mapping[str, int]]) -> dict[str, list[Segment]]:
     }
 
 
-def _metrics(quality: Record, row: str) -> list[Metric]:
-    """A histogram each; row is what one value is of, a cell or a spot."""
+def _called(title: str, words: Words) -> str:
+    """The name of a metric of cells, for whatever the rows and columns are."""
+    if words.features == "measures" and title == METRICS["total_intensity"][0]:
+        return "sum of all measures"
+    return title.replace("per cell", f"per {words.row}").replace("cell area", f"{words.row} area")
+
+
+def _import_notes(run: RunResults, sample: SampleResults) -> list[str]:
+    """Of cells that were imported whole, nuclei are not known."""
+    settings = sample.plan.settings(run.plan.settings)
+    if settings["segmentation"]["method"] != "labels" or settings["cells"]["expand_um"] > 0:
+        return []
+    return [
+        "Cells were imported as they are, and nothing is known of their nuclei: what is told of nuclei is of cells."
+    ]
+
+
+def has_qv(sample: SampleResults) -> bool:
+    """Whether transcripts have a quality, as far as their table can be asked."""
+    path = sample.paths.transcripts
+    return not path.is_file() or "qv" in pq.read_schema(path).names
+
+
+def _metrics(quality: Record, words: Words) -> list[Metric]:
     found = []
     for name, record in quality["metrics"].items():
         title, unit = METRICS.get(name, (name.replace("_", " "), ""))
-        title = title.replace("cell", row)
+        title = _called(title, words)
         bounds = tuple(
-            Threshold(words, float(quality["thresholds"][key]))
-            for key, (metric, words) in THRESHOLDS.items()
+            Threshold(side, float(quality["thresholds"][key]))
+            for key, (metric, side) in THRESHOLDS.items()
             if metric == name and quality["thresholds"].get(key) is not None
         )
         before = record["before"]
@@ -305,14 +328,14 @@ def _metrics(quality: Record, row: str) -> list[Metric]:
     return sorted(found, key=lambda metric: metric.constant != "")
 
 
-def _reasons(quality: Record) -> list[Reason]:
+def _reasons(quality: Record, words: Words) -> list[Reason]:
     found = []
     for key, first in quality["removed"].items():
         if key == IN_TISSUE:
             found.append(Reason("place", "in the tissue, as the vendor says", first, quality["missed"][key]))
             continue
-        metric, words = THRESHOLDS.get(key, (key, ""))
+        metric, side = THRESHOLDS.get(key, (key, ""))
         title, unit = METRICS.get(metric, (metric, ""))
-        bound = f"{words} {number(float(quality['thresholds'][key]))} {unit}".strip()
-        found.append(Reason(title, bound, first, quality["missed"][key]))
+        bound = f"{side} {number(float(quality['thresholds'][key]))} {unit}".strip()
+        found.append(Reason(_called(title, words), bound, first, quality["missed"][key]))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isthmus.report.gather import Record, RunResults
-from isthmus.report.text import DASH, count
+from isthmus.report.text import DASH, count, share
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ def _sample(name: str, row: Record) -> tuple[str, ...]:
         count(row["passed"]),
         _number(row["median_counts"], "{:g}"),
         _number(row["median_area_um2"], "{:.1f}"),
-        _number(assigned, "{:.1%}"),
-        _number(row["negative_rate"], "{:.2%}"),
-        _number(row["double_positive"], "{:.2%}"),
+        _percent(assigned),
+        _percent(row["negative_rate"]),
+        _percent(row["double_positive"]),
     )
 
 
@@ -52,6 +52,10 @@ def _pair(row: Record) -> tuple[str, ...]:
         _number(row["mean_iou"], "{:.3f}"),
         _number(row["correlation"], "{:.3f}"),
     )
+
+
+def _percent(value: float | None) -> str:
+    return DASH if value is None else share(value, 1.0)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from math import floor, log10
 
-from isthmus.plan.model import RunPlan
+from markupsafe import Markup, escape
 
 TIMES, DASH = "\u00d7", "\u2013"
 """The sign between two sizes, and the one between the ends of a range or for no number."""
@@ -25,6 +25,14 @@ def number(value: float) -> str:
     digits = max(0, 2 - floor(log10(abs(value))))
     text = f"{value:.{min(digits, 6)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def short(value: float) -> str:
+    """As `number`, but 1.5k, 2M and 3G where a number is long."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 10 * size or (letter != "k" and abs(value) >= size):
+            return f"{number(value / size)}{letter}"
+    return number(value)
 
 
 def share(part: float, whole: float) -> str:
@@ -80,11 +88,14 @@ def length(um: float) -> str:
     return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} µm"
 
 
+def as_code(words: str) -> Markup:
+    """Words between backticks as code."""
+    parts = [escape(part) for part in words.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if k % 2 else part for k, part in enumerate(parts)
+    )
+
+
 def joined(words: list[str]) -> str:
     """a, b and c."""
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
-
-
-def unit_of(plan: RunPlan) -> str:
-    """What a row of the cohort is: a cell, or a spot of an array."""
-    return "spot" if plan.has_spots else "cell"

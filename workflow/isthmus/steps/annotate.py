@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.analyse.describe import annotate as annotate_cohort
+from isthmus.config.use_cases import USE_CASES
 from isthmus.steps.job import Job
 from isthmus.steps.sheet import settings_of
 
@@ -24,4 +25,5 @@ def annotate(job: Job) -> None:
         **options.composition.model_dump(),
         spatial=options.spatial.model_dump(exclude={"structures_unit"}),
         structures_tsv=job.paths.structures,
+        has_spillover=USE_CASES[settings_of(job.plan).use_case].x == "intensities",
     )
