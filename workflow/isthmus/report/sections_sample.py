@@ -80,6 +80,7 @@ class Metric:
     """A histogram, or in `constant` the one value that all cells have."""
 
     title: str
+    unit: str
     record: Record
     thresholds: tuple[Threshold, ...]
     constant: str = ""
