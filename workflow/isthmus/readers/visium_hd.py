@@ -48,6 +48,7 @@ _FORM = "s_002um_00000_00000-1"
 _DIGITS = (slice(8, 13), slice(14, 19))
 _FIXED = [i for i in range(len(_FORM) - 1) if not any(d.start <= i < d.stop for d in _DIGITS)]
 _BINS_AT_ONCE = 1 << 16
+_BUFFER_BYTES = 1 << 16
 _NEWEST_MATRIX = 2
 _NEWER = "this version reads the layout of Space Ranger 3 and 4"
 
@@ -195,18 +196,17 @@ def _centres(bins: _Bins) -> tuple[Floats, Floats]:
     try:
         shape = tuple(_extent(bins.positions, name) for name in PLACES[:2])
         x_um, y_um = np.full(shape, np.nan), np.full(shape, np.nan)
-        with pq.ParquetFile(bins.positions) as file:
-            for batch in file.iter_batches(1 << 18, columns=["barcode", *PLACES]):
-                row, column, y, x = (batch.column(name).to_numpy(zero_copy_only=False) for name in PLACES)
-                told = _row_and_column(_fixed(batch.column("barcode")), bins.positions.name, bins.where)
-                if not (np.array_equal(told[0], row) and np.array_equal(told[1], column)):
-                    found = f"barcodes of {bins.positions.name} do not name array_row and array_col"
-                    raise UserError(where=bins.where, found=found, do=_NEWER)
-                if not (np.isfinite(x).all() and np.isfinite(y).all()):
-                    found = f"{bins.positions.name} has positions that are no numbers"
-                    raise UserError(where=bins.where, found=found, do=COPY)
-                x_um[row, column] = (x + 0.5) * bins.um_per_px
-                y_um[row, column] = (y + 0.5) * bins.um_per_px
+        for batch in _read_positions(bins.positions, ["barcode", *PLACES]):
+            row, column, y, x = (batch.column(name).to_numpy(zero_copy_only=False) for name in PLACES)
+            told = _row_and_column(_fixed(batch.column("barcode")), bins.positions.name, bins.where)
+            if not (np.array_equal(told[0], row) and np.array_equal(told[1], column)):
+                found = f"barcodes of {bins.positions.name} do not name array_row and array_col"
+                raise UserError(where=bins.where, found=found, do=_NEWER)
+            if not (np.isfinite(x).all() and np.isfinite(y).all()):
+                found = f"{bins.positions.name} has positions that are no numbers"
+                raise UserError(where=bins.where, found=found, do=COPY)
+            x_um[row, column] = (x + 0.5) * bins.um_per_px
+            y_um[row, column] = (y + 0.5) * bins.um_per_px
     except (OSError, pa.ArrowInvalid) as error:
         found = f"{bins.positions.name} cannot be read ({error})"
         raise UserError(where=bins.where, found=found, do=COPY) from error
@@ -215,9 +215,16 @@ def _centres(bins: _Bins) -> tuple[Floats, Floats]:
 
 def _extent(path: Path, column: str) -> int:
     """One more than the largest value of a column."""
-    with pq.ParquetFile(path) as file:
-        highest = [batch.column(0).to_numpy().max() for batch in file.iter_batches(1 << 18, columns=[column])]
+    highest = (
+        batch.column(0).to_numpy(zero_copy_only=False).max() for batch in _read_positions(path, [column])
+    )
     return int(max(highest, default=-1)) + 1
+
+
+def _read_positions(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns in batches; a small buffer and nothing read ahead, so that memory follows the batch."""
+    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+        yield from file.iter_batches(_BINS_AT_ONCE, columns=columns)
 
 
 def _fixed(names: pa.Array) -> npt.NDArray[np.bytes_]:
