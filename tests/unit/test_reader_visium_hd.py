@@ -232,6 +232,14 @@ def test_folders_that_lack_something_or_are_newer(
             "tissue_positions.parquet has positions that are no numbers",
         ),
         (
+            lambda f: columns(f, lambda t: t.assign(array_row=t["array_row"].where(t["array_row"] > 3))),
+            "tissue_positions.parquet cannot be read",
+        ),
+        (
+            lambda f: columns(f, lambda t: t.assign(array_col="a")),
+            "tissue_positions.parquet cannot be read",
+        ),
+        (
             lambda f: columns(f, lambda t: t.assign(barcode=t["barcode"] + "x")),
             "tissue_positions.parquet",
         ),

@@ -155,3 +155,10 @@ def test_files_of_spots_are_foreseen() -> None:
         rule: files_of(rule, spots) - files_of(rule, plain) for rule in PER_SAMPLE if rule in spots.digests
     }
     assert {rule: n for rule, n in more.items() if n} == {"build_table": 1, "assess_quality": 2}
+
+
+def test_the_memory_that_places_of_bins_take_is_foreseen() -> None:
+    """A slide of 6.5 mm has 11.2 million bins."""
+    small, large = (plan_of(replace(SLIDE, points_mb=mb)).rules for mb in (0.0, 270.0))
+    more = {rule: large[rule].memory_mb - small[rule].memory_mb for rule in small}
+    assert {rule: n for rule, n in more.items() if n} == {"import_transcripts": 270, "build_table": 270}

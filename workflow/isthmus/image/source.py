@@ -112,13 +112,15 @@ class PointsPart:
 
     `batches(n)` yields tables of at most n rows whose columns are `columns`, a subset of POINT_COLUMNS in that
     order. `vendor_cell_id` is null for a transcript that the vendor gave to no cell. `expected_rows` is about how many
-    there are, where the reader knows better than the files' rows do.
+    there are, where the reader knows better than the files' rows do; `beside_mb` is the memory that reading takes
+    beside a batch, where that grows with the files.
     """
 
     columns: tuple[str, ...]
     batches: Callable[[int], Iterator[pa.RecordBatch]]
     files: tuple[Path, ...]
     expected_rows: int | None = None
+    beside_mb: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,7 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         n_vendor_cells=parts.n_vendor_cells,
         borders=borders_of(settings, parts.image.header),
         n_transcripts=count_transcripts(parts.points) if parts.points is not None else None,
+        points_mb=parts.points.beside_mb if parts.points is not None else 0.0,
         images=tuple(_describe_image(image) for image in parts.images),
         layout=parts.layout,
         plane_step_um=parts.plane_step_um,

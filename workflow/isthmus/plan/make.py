@@ -37,7 +37,8 @@ class SampleInput:
     spots beside an image, or of a sample without one). n_transcripts is the number of rows, as far as it can be told
     without reading them. A sample of many images lists them; header is then that of the largest. n_values are the
     values above 0 of a table of counts, reads_mb and reference_mb the sizes of FASTQ files and of what they are looked
-    up in. own are the options, by section, in which it differs from the configuration.
+    up in, points_mb the memory that reading transcripts takes beside a batch. own are the options, by section, in which
+    it differs from the configuration.
     """
 
     sheet: Mapping[str, Any]
@@ -56,6 +57,7 @@ class SampleInput:
     plane_step_um: float | None = None
     n_values: int = 0
     reads_mb: float = 0.0
+    points_mb: float = 0.0
     reference_mb: float = 0.0
 
     @property
@@ -178,6 +180,7 @@ def _plan_sample(
         n_vendor_cells=sample.n_vendor_cells,
         n_values=sample.n_values,
         reads_mb=sample.reads_mb,
+        points_mb=sample.points_mb,
         reference_mb=sample.reference_mb,
         own=dict(sample.own),
         digests=digests,

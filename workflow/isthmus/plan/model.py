@@ -58,7 +58,8 @@ class SamplePlan(BaseModel):
     and of pass 2 reads, and the pixels of a bin of the method. n_transcripts is the number of rows where the files tell
     or let it be guessed, n_instances how many are expected: both are for predictions only. own holds the
     options in which the sample differs from the configuration, by section. has_spots says that molecules were counted
-    in spots of an array, which have a table of their own; the cells are then nuclei of the picture.
+    in spots of an array, which have a table of their own; the cells are then nuclei of the picture. points_mb is the
+    memory that reading transcripts takes beside a batch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +93,7 @@ class SamplePlan(BaseModel):
     n_vendor_cells: int | None
     n_values: int = 0
     reads_mb: float = 0.0
+    points_mb: float = 0.0
     reference_mb: float = 0.0
     own: dict[str, dict[str, Any]] = {}
     digests: dict[str, str]

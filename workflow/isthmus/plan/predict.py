@@ -22,6 +22,8 @@ _MB_PER_S = 1000.0
 _WORST_MB_PER_MPIX = 60.0
 """Of a window of the certificate: more than was ever measured."""
 _RAW_MB_PER_MPIX = 2.0
+_READ_POINTS = ("import_transcripts", "build_table")
+"""Rules that read the vendor's transcripts."""
 _S_PER_HOUR, _S_PER_MIN = 3600.0, 60.0
 
 
@@ -128,10 +130,11 @@ def _jobs_of(rule: str, sample: SamplePlan, size: Size, machine: Machine, *, on_
     )
     rounds = ceil(tasks / workers) if rule in POOLED else 1
     each_s = work_s / (jobs * tasks) if rule in POOLED else work_s
+    beside_mb = sample.points_mb if rule in _READ_POINTS else 0.0
     return _Jobs(
         jobs=jobs,
         workers=workers,
-        memory_mb=cost("fixed_mb", rule, one) + workers * worker_mb,
+        memory_mb=cost("fixed_mb", rule, one) + workers * worker_mb + beside_mb,
         worker_mb=worker_mb,
         cpu_s=cpu_s,
         wall_s=machine.job_start_s + start_s + max(rounds * each_s, _moved_mb(rule, one) / jobs / _MB_PER_S),
