@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from planned import SLIDE, plan_of
 
+from isthmus.launch.profile import read_profile
 from isthmus.plan.machine import Machine
 from isthmus.plan.queues import billed_cores, cores_of, is_with_packs, longest_minutes, memory_of
 from isthmus.plan.rules import GPU, LIGHT, POOLED
 from isthmus.sites.load import load_site, site_names
 from isthmus.sites.profile import queue_of
 
+PROFILES = Path(__file__).parents[2] / "profiles"
 RULES = (*POOLED, *LIGHT)
 ON_SLURM = [name for name in site_names() if load_site(name).scheduler == "slurm"]
 
@@ -63,3 +67,12 @@ def test_a_machine_of_one_queue_bills_what_is_used():
         found = (cores_of(machine, rule), memory_of(machine, rule), longest_minutes(machine, rule))
         assert found == (8, 1000, 60)
         assert billed_cores(machine, rule, 3) == 3
+
+
+def test_where_memory_comes_with_cores_further_attempts_ask_for_more_of_them():
+    """Packs do not: they have fewer workers then."""
+    options = read_profile(PROFILES / "mn5_gpp").options
+    asked = options["default-resources"]["cpus_per_task"]
+    assert [eval(asked, {"threads": 1, "attempt": attempt}) for attempt in (1, 2, 9)] == [16, 32, 112]
+    assert options["set-resources"]["segment_pack"]["cpus_per_task"] == "max(threads, 16)"
+    assert "cpus_per_task" not in read_profile(PROFILES / "slurm").options["default-resources"]

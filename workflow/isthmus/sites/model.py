@@ -120,8 +120,13 @@ class Site(Part):
         asked = self.submission
         if rule in GPU and self.gpus_per_pack and not self.packs.whole_node.value:
             return asked.cores_per_gpu.value or 1
-        comes_with_cores = asked.memory_is_asked.value is False and asked.memory_per_core_mb.value
-        return (self.light.cores.value or 1) if comes_with_cores else 1
+        return (self.light.cores.value or 1) if self.memory_comes_with_cores else 1
+
+    @property
+    def memory_comes_with_cores(self) -> bool:
+        """Whether a job gets more memory by asking for more cores, and in no other way."""
+        asked = self.submission
+        return asked.memory_is_asked.value is False and bool(asked.memory_per_core_mb.value)
 
     def machine(self) -> Machine:
         """What the plan needs of it; where usable memory is unknown, it is four fifths of the installed."""

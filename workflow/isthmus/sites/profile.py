@@ -81,7 +81,7 @@ def _defaults(site: Site) -> Iterator[str]:
     yield from _indented(
         {"isthmus_site": site.name, **_queue(site, site.light), "mem_mb": _default_memory(site)}, 2
     )
-    if cpus := _cpus(site, site.least_cores(LIGHT[0])):
+    if cpus := _light_cpus(site):
         yield f"  cpus_per_task: {cpus}"
 
 
@@ -106,7 +106,8 @@ def _fields(site: Site, rule: str) -> dict[str, object]:
         # the node is paid for: all of its memory, also at the first attempt
         fields["mem_mb"] = queue.memory_mb.value
     least = site.least_cores(rule)
-    if least != site.least_cores(LIGHT[0]):
+    is_pack = rule in POOLED  # these have fewer workers at the next attempt instead of more memory
+    if least != site.least_cores(LIGHT[0]) or (is_pack and site.memory_comes_with_cores):
         fields["cpus_per_task"] = _cpus(site, least)
     if rule in GPU and site.gpus_per_pack:
         fields |= _gpus(site)
@@ -134,6 +135,15 @@ def _cpus(site: Site, least: int) -> str:
     if counted > 1:
         return f"{counted} * {cores}"
     return cores if least > 1 else ""
+
+
+def _light_cpus(site: Site) -> str:
+    """CPUs of jobs that are no packs: where memory comes with cores, each attempt asks for as many again."""
+    cpus = _cpus(site, site.least_cores(LIGHT[0]))
+    if not site.memory_comes_with_cores or not site.node.cores.value:
+        return cpus
+    most = site.node.cores.value * (site.node.cpus_per_core.value or 1)
+    return f"min({cpus} * attempt, {most})"
 
 
 def _gpus(site: Site) -> dict[str, object]:
