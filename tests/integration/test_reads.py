@@ -72,7 +72,12 @@ def test_the_cells_are_analysed_and_the_report_tells_of_the_reads(made: Path, re
     assert cohort.n_obs == 60
     assert adjusted_rand_score(cells[cohort.obs["barcode"].astype(str)], cohort.obs["leiden"]) > 0.95
     page = (results / "report.html").read_text()
-    for words in ("20,835", "99.5 % of a transcript", "60 of 100 barcodes are no empty droplets", "kallisto"):
+    for words in (
+        "20,835",
+        "99.5 % of a transcript",
+        "60 of 100 barcodes are no empty droplets",
+        "kb-python 0.",
+    ):
         assert words in page
     rules = json.loads((results / "plan.json").read_text())["rules"]
     assert {"build_index", "count_reads", "import_counts"} < set(rules)

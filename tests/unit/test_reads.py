@@ -91,6 +91,20 @@ def test_what_is_no_index_is_told(files, tmp_path, content):
         reference_of(files("index", "transcripts_to_genes"))
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "its first line is '', no barcode"),
+        (b"AAAC-1\n", "its first line is 'AAAC-1', no barcode"),
+        (b"\x1f\x8b\x08\x00", "it is no plain text"),
+    ],
+)
+def test_what_is_no_list_of_barcodes_is_told(files, tmp_path, content, told):
+    (tmp_path / "barcodes").write_bytes(content)
+    with pytest.raises(UserError, match=told):
+        reference_of(files("genome", "genes", "barcodes"))
+
+
 def test_without_kb_the_command_that_makes_it_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(kb, "ENVIRONMENT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -165,6 +179,8 @@ def counted(tmp_path):
     def make(*, aligned=9):
         made = tmp_path / "kb"
         (made / "counts_unfiltered").mkdir(parents=True, exist_ok=True)
+        versions = {"version": "0.30.2", "kallisto": {"version": "0.52.0"}, "bustools": {"version": "0.45.1"}}
+        (made / "kb_info.json").write_text(json.dumps(versions))
         (made / "run_info.json").write_text(json.dumps({"n_processed": 12, "n_pseudoaligned": aligned}))
         part = made / "counts_unfiltered" / "cells_x_genes"
         part.with_name("cells_x_genes.barcodes.txt").write_text("CC\nAA\nGG\n")
@@ -182,6 +198,7 @@ def test_barcodes_with_enough_molecules_become_a_10x_folder(counted):
     of = counted()
     told = convert(of.made, of.folder, min_molecules=3, where="row 1")
     assert (told.n_reads, told.n_aligned, told.n_barcodes, told.n_kept, told.n_molecules) == (12, 9, 3, 2, 8)
+    assert told.software == {"kb-python": "0.30.2", "kallisto": "0.52.0", "bustools": "0.45.1"}
     matrix = read_ten_x(of.folder, where="row 1")
     assert matrix.barcodes.tolist() == ["AA", "CC"]
     assert matrix.feature_names.tolist() == ["Actb", "E2", "Sst"]

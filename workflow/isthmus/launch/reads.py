@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from isthmus.reads.kb import find_kb
 _WHERE = "quantification.reads"
 _OF_INDEX = 5.0
 """Size of genome and genes for each MB of their index."""
+_OF_GZIPPED = 4.0
+_BARCODE = re.compile(r"[ACGTN]+(?:\s[ACGTN]+)*")
 _OLDEST, _NEWEST = 10, 99
 """Versions of kallisto's index: its first eight bytes."""
 
@@ -40,6 +43,8 @@ def reference_of(options: ReadsOptions) -> Reference:
     if built is not None and ready is not None:
         raise UserError(where=_WHERE, found="both genome and index are given", do="give one of them")
     find_kb()
+    if options.barcodes is not None:
+        _check_barcodes(options.barcodes)
     listed = [files_digest([options.barcodes])] if options.barcodes else []
     if ready is not None:
         _check_index(ready[0])
@@ -48,7 +53,7 @@ def reference_of(options: ReadsOptions) -> Reference:
     assert built is not None  # or the first check had raised
     genome = files_digest(built)
     digest = digest_of(["build_index", RESULT_VERSIONS["build_index"], genome, *listed])
-    return Reference(digest, genome, sum(file.stat().st_size for file in built) / 1e6)
+    return Reference(digest, genome, sum(_expanded_mb(file) for file in built))
 
 
 def _both(options: ReadsOptions, first: str, second: str) -> tuple[Path, Path] | None:
@@ -59,6 +64,23 @@ def _both(options: ReadsOptions, first: str, second: str) -> tuple[Path, Path] |
         there = second if lacking == [first] else first
         raise UserError(where=f"{_WHERE}.{lacking[0]}", found=f"only {there} is given", do="give both")
     return None if lacking else (given[first], given[second])
+
+
+def _expanded_mb(file: Path) -> float:
+    return file.stat().st_size / 1e6 * (_OF_GZIPPED if file.suffix == ".gz" else 1.0)
+
+
+def _check_barcodes(path: Path) -> None:
+    with path.open("rb") as file:
+        first = file.readline(200).decode(errors="replace").strip()
+    if not _BARCODE.fullmatch(first):
+        raise UserError(
+            where=f"{_WHERE}.barcodes '{path}'",
+            found=f"its first line is '{first[:40]}', no barcode"
+            if first.isprintable()
+            else "it is no plain text",
+            do="give plain text, a barcode a line",
+        )
 
 
 def _check_index(index: Path) -> None:

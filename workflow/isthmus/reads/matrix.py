@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,17 @@ from isthmus.errors import UserError
 
 @dataclass(frozen=True)
 class Counted:
-    """What was counted: reads and those of a transcript; barcodes with molecules, kept ones and their molecules."""
+    """What was counted: reads and those of a transcript; barcodes with molecules, kept ones and their molecules.
+
+    software are the versions of what has counted.
+    """
 
     n_reads: int
     n_aligned: int
     n_barcodes: int
     n_kept: int
     n_molecules: int
+    software: dict[str, str] = field(default_factory=dict)
 
 
 def convert(made: Path, folder: Path, *, min_molecules: int, where: str) -> Counted:
@@ -59,7 +63,15 @@ def convert(made: Path, folder: Path, *, min_molecules: int, where: str) -> Coun
     chosen = counts[kept].astype(np.int32)
     chosen.sort_indices()
     write_ten_x(folder, chosen, barcodes=[barcodes[row] for row in kept], ids=ids, names=names)
-    return Counted(n_reads, n_aligned, len(barcodes), len(kept), int(chosen.sum(dtype=np.int64)))
+    total = int(chosen.sum(dtype=np.int64))
+    return Counted(n_reads, n_aligned, len(barcodes), len(kept), total, _software(made / "kb_info.json"))
+
+
+def _software(info: Path) -> dict[str, str]:
+    told = json.loads(info.read_text(encoding="utf-8"))
+    versions = {"kb-python": told.get("version")}
+    versions |= {name: told.get(name, {}).get("version") for name in ("kallisto", "bustools")}
+    return {name: str(version) for name, version in versions.items() if version}
 
 
 def _lines(part: Path, end: str) -> list[str]:

@@ -149,9 +149,15 @@ def _reads(run: RunResults) -> list[str]:
     options = run.plan.settings["quantification"]["reads"]
     if not _has_reads(run):
         return []
+    software = next(
+        of.counted_reads.get("software", {}) for of in run.samples if of.counted_reads is not None
+    )
+    kallisto, bustools, whole = (
+        f"{name} {software.get(name, '')}".strip() for name in ("kallisto", "bustools", "kb-python")
+    )
     return [
-        f"Reads ({options['technology']}) were pseudoaligned with kallisto and molecules counted with bustools"
-        f" (kb-python); barcodes of at least {count(options['min_molecules'])} molecules were kept."
+        f"Reads ({options['technology']}) were pseudoaligned with {kallisto} and molecules counted with {bustools}"
+        f" ({whole}); barcodes of at least {count(options['min_molecules'])} molecules were kept."
     ]
 
 
