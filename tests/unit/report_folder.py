@@ -14,8 +14,9 @@ from isthmus.config.models import Settings
 from isthmus.image.affine import Affine
 from isthmus.image.ome_zarr import create_level
 from isthmus.image.pyramid import halve, level_factors, level_shape
-from isthmus.plan.model import Prediction, RunPlan, SamplePlan, write_plan
+from isthmus.plan.model import RunPlan, SamplePlan, write_plan
 from isthmus.plan.paths import RunPaths
+from isthmus.plan.prediction import Prediction
 
 TYPES = ["B", "T", "Tumour", "unassigned"]
 SPACING, CELL, PITCH = 0.5, 14, 20

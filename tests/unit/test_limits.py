@@ -9,7 +9,7 @@ from planned import LUMI, PLATE, SLIDE, plan_of
 
 from isthmus.plan.limits import check_limits, memory_to_ask, minutes_to_ask, unknown_limits
 from isthmus.plan.machine import Machine
-from isthmus.plan.model import Prediction
+from isthmus.plan.prediction import Prediction
 from isthmus.plan.queues import longest_minutes
 from isthmus.plan.rules import POOLED
 

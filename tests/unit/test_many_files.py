@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import psutil
 import pytest
 import tifffile
 from PIL import Image
+from planned import SLIDE, plan_of
 
 from isthmus.errors import UserError
 from isthmus.image import opened, picture
@@ -19,6 +21,7 @@ from isthmus.image.open import open_image
 from isthmus.image.opened import Opened
 from isthmus.image.plane_files import PlaneFiles
 from isthmus.image.source import Window
+from isthmus.plan.machine import Machine
 
 SIDE, N = 16, 80
 WHOLE: Window = (slice(0, 1), slice(0, SIDE), slice(0, SIDE * N))
@@ -106,14 +109,16 @@ def test_windows_of_a_picture_are_those_of_the_whole(tmp_path: Path, mode: str, 
 def test_a_picture_is_decoded_once_and_its_memory_is_bounded(tmp_path: Path) -> None:
     """16 million pixels: four bytes each, whatever is read of it."""
     Image.new("RGB", (4000, 4000), (1, 2, 3)).save(tmp_path / "a.png")
-    source = open_image(tmp_path / "a.png").open()
+    image = open_image(tmp_path / "a.png")
+    source = image.open()
     before = psutil.Process().memory_info().rss
     for row in range(0, 4000, 1000):
         for channel in range(3):
             pixels = source.read(channel, (slice(0, 1), slice(row, row + 10), slice(0, 1000)))
             assert (pixels == channel + 1).all()
     assert picture._decoded.cache_info().currsize == 1
-    assert psutil.Process().memory_info().rss - before < 1.5 * 4 * 4000 * 4000
+    held = psutil.Process().memory_info().rss - before
+    assert 0.7 * image.held_mb < held / (1 << 20) < 1.4 * image.held_mb
     picture._decoded.cache_clear()
 
 
@@ -122,3 +127,16 @@ def test_a_picture_too_large_to_be_held_is_refused(tmp_path: Path) -> None:
     told = "a PNG of 8000 x 4001 pixels, which can only be decoded whole; save it as tiled TIFF; 32 million pixels"
     with pytest.raises(UserError, match=re.escape(told)):
         open_image(tmp_path / "a.png")
+
+
+def test_what_a_format_makes_workers_hold_is_in_the_plan() -> None:
+    plain, held = plan_of(SLIDE), plan_of(replace(SLIDE, held_mb=1000.0))
+    rule = "import_image"
+    assert held.rules[rule].worker_mb - plain.rules[rule].worker_mb == pytest.approx(1000, abs=1)
+    more = held.rules[rule].memory_mb - plain.rules[rule].memory_mb
+    assert more == pytest.approx(1000 * plain.rules[rule].workers, abs=2)
+    assert held.rules["segment_pack"] == plain.rules["segment_pack"]
+    small = Machine(cores=16, memory_mb=8000, billed_cores=16)
+    with_less = plan_of(replace(SLIDE, held_mb=1000.0), machine=small).rules[rule]
+    assert with_less.workers < plan_of(SLIDE, machine=small).rules[rule].workers
+    assert with_less.memory_mb <= 8000

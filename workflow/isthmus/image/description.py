@@ -42,7 +42,7 @@ class ImageDescription:
 
     shape is (c, z, y, x). pixel_size_um is (y, x). origin_um is (x, y), the outer corner of the upper left
     pixel. inside names the image in a file that holds several; steps_per_unit is as in `ImageHeader`,
-    tested_on_real_files as in `ImagePart`.
+    tested_on_real_files and held_mb as in `ImagePart`.
     """
 
     shape: tuple[int, int, int, int]
@@ -57,6 +57,7 @@ class ImageDescription:
     inside: str = ""
     steps_per_unit: float = 1.0
     tested_on_real_files: bool = True
+    held_mb: float = 0.0
 
     def part(self, affine: Affine, z_step_um: float | None = None) -> ImagePart:
         """The image with its place in the sample's micrometres; ValueError for a volume of unknown z step."""
@@ -79,6 +80,7 @@ class ImageDescription:
             files=self.files,
             inside=self.inside,
             tested_on_real_files=self.tested_on_real_files,
+            held_mb=self.held_mb,
         )
 
 

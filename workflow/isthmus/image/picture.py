@@ -18,7 +18,8 @@ from isthmus.image.source import PixelSource, Window
 
 MAGIC = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
 MOST_PIXELS = 32_000_000
-"""Four bytes a pixel are held: 128 MB in each process, twice that while colours other than RGB are turned into it."""
+"""Four bytes a pixel are held, 128 MB in each process."""
+_HELD_MB = 4 / (1 << 20)
 
 _CHANNELS = ("red", "green", "blue")
 
@@ -52,6 +53,7 @@ def describe_picture(path: Path, *, where: str) -> ImageDescription:
         open=partial(open_picture, path),
         files=(path,),
         format=kind,
+        held_mb=_HELD_MB * width * height,
     )
 
 
@@ -70,17 +72,17 @@ class PictureSource:
         """Pixels (z, y, x) of one channel, uint8; beyond the picture's, memory is that of the window."""
         z, y, x = window
         picture = _decoded(self._path, self._path.stat().st_mtime_ns)
-        part = picture.crop((x.start, y.start, x.stop, y.stop))
+        part = picture.crop((x.start, y.start, x.stop, y.stop)).convert("RGB")
         return np.array(part.getchannel(channel))[np.newaxis][z]
 
 
 @lru_cache(maxsize=1)
 def _decoded(path: Path, stamp: int) -> Image.Image:
-    """A picture in memory, four bytes a pixel; stamp changes when the file does."""
+    """A picture in memory, at most four bytes a pixel; stamp changes when the file does."""
     try:
         picture = Image.open(path)
         picture.load()  # after which the file is closed
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
+        return picture
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError(
             where=f"image '{path}'",

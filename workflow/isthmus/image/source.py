@@ -50,6 +50,7 @@ class ImagePart:
 
     inside names the image in a file that holds several; made says how its pixels come from those of the files, where
     they are not the same ('max of 7 planes'). tested_on_real_files is False for a format that no real file has tested.
+    held_mb is what each process that reads it holds of it, beyond windows, where its format has none.
     """
 
     header: ImageHeader
@@ -58,6 +59,7 @@ class ImagePart:
     inside: str = ""
     made: str = ""
     tested_on_real_files: bool = True
+    held_mb: float = 0.0
 
 
 Layout = Literal["image", "series", "planes", "plate"]

@@ -140,6 +140,7 @@ def _describe(settings: Settings, sample: Sample, parts: SampleParts) -> SampleI
         images=tuple(_describe_image(image) for image in parts.images),
         layout=parts.layout,
         plane_step_um=parts.plane_step_um,
+        held_mb=parts.image.held_mb,
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import ceil
 
 from isthmus.plan.machine import Machine
-from isthmus.plan.model import Prediction, RunPlan
+from isthmus.plan.model import RunPlan
+from isthmus.plan.prediction import Prediction
 from isthmus.plan.queues import longest_minutes, memory_of
 from isthmus.plan.rules import IN_PACKS, PER_RUN, POOLED
 

@@ -55,6 +55,7 @@ class SampleInput:
     images: tuple[ImagePlan, ...] = ()
     layout: Layout = "image"
     plane_step_um: float | None = None
+    held_mb: float = 0.0
     n_values: int = 0
     reads_mb: float = 0.0
     points_mb: float = 0.0
@@ -169,6 +170,7 @@ def _plan_sample(
         images=sample.images,
         layout=sample.layout,
         plane_step_um=sample.plane_step_um,
+        held_mb=sample.held_mb,
         halo_px=sample.borders.halo_px,
         bin_px=sample.borders.bin_px,
         growth_px=sample.borders.growth_px,

@@ -19,6 +19,7 @@ from isthmus.image.source import Layout
 from isthmus.plan.layout import default_piece_px
 from isthmus.plan.machine import Machine
 from isthmus.plan.paths import pack_names, pack_number
+from isthmus.plan.prediction import Prediction
 
 PLAN_VERSION: Literal[2] = 2
 
@@ -54,12 +55,12 @@ class SamplePlan(BaseModel):
     then those of the largest. plane_step_um is the distance of images that are the planes of a stack. A sample without
     an image has a table of counts: shape and grid then mean nothing.
 
-    halo_px, bin_px and growth_px (z, y, x) are the borders that a block of pass 1
-    and of pass 2 reads, and the pixels of a bin of the method. n_transcripts is the number of rows where the files tell
-    or let it be guessed, n_instances how many are expected: both are for predictions only. own holds the
-    options in which the sample differs from the configuration, by section. has_spots says that molecules were counted
-    in spots of an array, which have a table of their own; the cells are then nuclei of the picture. points_mb is the
-    memory that reading transcripts takes beside a batch.
+    halo_px, bin_px and growth_px (z, y, x) are the borders that a block of pass 1 and of pass 2 reads, and the pixels
+    of a bin of the method. n_transcripts is the number of rows where the files tell or let it be guessed, n_instances
+    how many are expected, held_mb what a process holds of an image whose format has no windows: all are for
+    predictions only. own holds the options in which the sample differs from the configuration, by section. has_spots
+    says that molecules were counted in spots of an array, which have a table of their own; the cells are then nuclei
+    of the picture. points_mb is the memory that reading transcripts takes beside a batch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +83,7 @@ class SamplePlan(BaseModel):
     images: tuple[ImagePlan, ...] = ()
     layout: Layout = "image"
     plane_step_um: float | None = None
+    held_mb: float = 0.0
     halo_px: Triple = (0, 0, 0)
     bin_px: Triple = (1, 1, 1)
     growth_px: Triple = (0, 0, 0)
@@ -207,29 +209,6 @@ class SamplePlan(BaseModel):
         """The blocks of a pack, by its name."""
         p, total = pack_number(pack)
         return pack_blocks(range(self.n_blocks), total)[p - 1]
-
-
-class Prediction(BaseModel):
-    """What one rule will need in the whole run.
-
-    workers, memory_mb and minutes are those of its largest job; of the memory, each worker takes worker_mb. most_mb is
-    what a job may come to need at worst, where that is bounded but not foreseen. cpu_hours is the time that cores work,
-    core_hours what is billed for. files counts folders too; storage_mb is what the rule leaves on disk, intermediates
-    included.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    jobs: int
-    workers: int
-    memory_mb: int
-    worker_mb: int = 0
-    most_mb: int = 0
-    minutes: int
-    cpu_hours: float = 0.0
-    core_hours: float
-    files: int
-    storage_mb: float = 0.0
 
 
 class RunPlan(BaseModel):

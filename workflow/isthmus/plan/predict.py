@@ -11,7 +11,8 @@ from isthmus.config.segmentation import needs_gpu
 from isthmus.plan.cost import ALL_TERMS, cost, largest_window_read_px, terms
 from isthmus.plan.files import files_of, files_of_run
 from isthmus.plan.machine import Machine
-from isthmus.plan.model import Prediction, SamplePlan
+from isthmus.plan.model import SamplePlan
+from isthmus.plan.prediction import Prediction
 from isthmus.plan.queues import billed_cores, cores_of, memory_of
 from isthmus.plan.rules import GPU, IN_PACKS, PER_PLATE, PER_RUN, PER_SAMPLE, POOLED
 from isthmus.plan.size import Size
@@ -104,11 +105,17 @@ def default_packs(size: Size, n_blocks: int, machine: Machine) -> int:
 
 
 def pool_workers(
-    rule: str, named: Mapping[str, float], n_tasks: int, machine: Machine, *, on_gpus: bool = False
+    rule: str,
+    named: Mapping[str, float],
+    n_tasks: int,
+    machine: Machine,
+    *,
+    on_gpus: bool = False,
+    held_mb: float = 0.0,
 ) -> int:
     """Workers of a job: one a core or a GPU, no more than there are tasks, and no more than fit the memory."""
     workers = min(max(1, machine.gpus) if on_gpus else cores_of(machine, rule), n_tasks)
-    worker_mb = cost("worker_mb", rule, named)
+    worker_mb = cost("worker_mb", rule, named) + held_mb
     memory_mb = memory_of(machine, rule)
     if memory_mb is not None and worker_mb > 0:
         room = memory_mb - cost("fixed_mb", rule, named)
@@ -120,10 +127,13 @@ def _jobs_of(rule: str, sample: SamplePlan, size: Size, machine: Machine, *, on_
     jobs = sample.packs if rule in IN_PACKS else 1
     tasks = ceil(_n_tasks(rule, sample, size) / jobs)
     one = terms(size)
-    workers = pool_workers(rule, one, tasks, machine, on_gpus=on_gpus) if rule in POOLED else 1
+    held_mb = sample.held_mb if rule == "import_image" else 0.0
+    workers = (
+        pool_workers(rule, one, tasks, machine, on_gpus=on_gpus, held_mb=held_mb) if rule in POOLED else 1
+    )
     named = terms(size, jobs=jobs, workers=jobs * workers if rule in POOLED else 1)
     cpu_s = cost("cpu_s", rule, named)
-    worker_mb = cost("worker_mb", rule, one)
+    worker_mb = cost("worker_mb", rule, one) + held_mb
     start_s = cost("cpu_s", rule, {**dict.fromkeys(one, 0.0), "job": 1.0, "worker": 1.0})
     work_s = cpu_s - cost(
         "cpu_s", rule, {**dict.fromkeys(one, 0.0), "job": named["job"], "worker": named["worker"]}

@@ -104,7 +104,7 @@ def many_images(
     files = tuple(dict.fromkeys(file for image in images for file in image.part.files))
     return SampleParts(
         reader=reader,
-        image=ImagePart(header, largest.open, files),
+        image=ImagePart(header, largest.open, files, held_mb=max(part.held_mb for part in parts)),
         labels=replace(labels[0], files=label_files) if labels else None,
         notes=notes,
         tested_on_real_files=tested_on_real_files and all_tested(*parts, *labels),

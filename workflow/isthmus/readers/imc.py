@@ -30,6 +30,8 @@ Float32 = npt.NDArray[np.float32]
 SUFFIXES = (".txt", ".mcd")
 STEPS_PER_UNIT = 100.0
 """Steps of a count in which values are stored where the configuration names none: to a hundredth."""
+_TEXT_MB = 12 / (1 << 20)
+"""Of a text, a value and pixel: 4 bytes when it has been read, 2.7 times as much before."""
 RASTER_UM = 1.0
 """Distance of laser shots, of which text exports say nothing."""
 
@@ -128,6 +130,7 @@ def _description(
         files=(path,),
         format=kind,
         inside="" if acquisition is None else f"acquisition {acquisition}",
+        held_mb=_TEXT_MB * len(names) * shape[0] * shape[1] if acquisition is None else 0.0,
     )
 
 

@@ -92,7 +92,13 @@ def _flat(image: ImagePart, how: str | int) -> ImagePart:
         source = partial(ProjectedPlanes, image.open, n_planes, "max" if how == "max" else "mean")
     flat = replace(header, shape=(channels, 1, plane[0], plane[1]), z_step_um=1.0)
     return ImagePart(
-        flat, source, image.files, inside=image.inside, made=f"{image.made} z {how} of {n_planes}".strip()
+        flat,
+        source,
+        image.files,
+        inside=image.inside,
+        made=f"{image.made} z {how} of {n_planes}".strip(),
+        tested_on_real_files=image.tested_on_real_files,
+        held_mb=image.held_mb,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from isthmus.plan.model import Prediction
+from isthmus.plan.prediction import Prediction
 from isthmus.report.colours import UNASSIGNED
 from isthmus.report.gather import Record, RunResults, SampleResults
 from isthmus.report.sections_sample import assigned
