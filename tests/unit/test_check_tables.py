@@ -130,3 +130,12 @@ def test_the_plate_map_is_held_against_the_wells(run_of, tmp_path, text, control
     ]
     assert len(faults) == bool(told)
     assert all(told in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("reader", "generic"), ("pixel_size_um", "0.5"), ("labels", "l.tif")]
+)
+def test_what_a_row_says_of_an_image_is_told_where_there_is_none(run_of, tmp_path, column, value):
+    (tmp_path / "l.tif").touch()
+    line = faults_of(run_of(counts=f"good.h5ad\t{value}", columns=f"counts\t{column}"))
+    assert f"column {column}: it is about images, which use case single_cell does not have" in line

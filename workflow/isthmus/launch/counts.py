@@ -7,6 +7,7 @@ from pathlib import Path
 
 from isthmus.config.models import Settings
 from isthmus.config.samples import Sample
+from isthmus.config.sheet_words import ORIGINS, SIZES
 from isthmus.config.use_cases import USE_CASES
 from isthmus.counts.headers import read_header
 from isthmus.errors import UserError
@@ -20,6 +21,7 @@ from isthmus.reads.fastq import check_heads, find_pairs
 _NO_IMAGE = ImageHeader((1, 1, 1, 1), "uint8", ("none",), Affine.from_size(1.0))
 """Stands where plans have the header of an image."""
 _BESIDE = ("matrix.mtx", "matrix.mtx.gz")
+_OF_IMAGES = ("labels", "reader", "acquisition", "segmentation", *SIZES, *ORIGINS, "affine")
 _CELLS_OF_READS = 10_000
 _READS_PER_MB = 8_000
 _VALUES_PER_READ = 0.25
@@ -28,6 +30,7 @@ _VALUES_PER_READ = 0.25
 
 def describe_counts(settings: Settings, sample: Sample) -> SampleInput:
     """The sample's input; the table itself is read by its job."""
+    _check_no_image(settings, sample)
     given = {"counts": sample.counts, "reads": sample.reads}
     USE_CASES[settings.use_case].check_inputs([name for name, path in given.items() if path], sample.where)
     if sample.counts is not None and sample.reads is not None:
@@ -58,6 +61,17 @@ def describe_counts(settings: Settings, sample: Sample) -> SampleInput:
         n_vendor_cells=max(1, min(header.n_cells, header.n_values)),
         n_values=header.n_values,
     )
+
+
+def _check_no_image(settings: Settings, sample: Sample) -> None:
+    """What a row says of an image is a slip of the pen where there is none."""
+    for name in _OF_IMAGES:
+        if getattr(sample, name) is not None:
+            raise UserError(
+                where=f"{sample.where}, column {name}",
+                found=f"it is about images, which use case {settings.use_case} does not have",
+                do="leave the column empty, or choose the use case of the image",
+            )
 
 
 def _describe_reads(settings: Settings, sample: Sample, reads: Path) -> SampleInput:
