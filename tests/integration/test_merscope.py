@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from in_process import run_here
-from study import Study
+from study import ISTHMUS, Study, command
 
 pytestmark = pytest.mark.slow
 
@@ -28,12 +28,13 @@ def _data() -> None:
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Plane 3 by our method and by the vendor's outlines, as far as the joined table."""
+    """Plane 3 by our method and by the vendor's outlines, from the folder to the report."""
     folder = tmp_path_factory.mktemp("plane") / "study"
     rows = [{"sample": "ours", "labels": "", "segmentation": "", **ROW}, {"sample": "vendor", **VENDOR}]
     quality = {"quality": {"exclusive_markers": ["Comt:Ldha"]}}
-    study = Study(folder, rows, {"image": {"z": 3}, "analysis": quality})
-    ended = study.run(until=["work/cohort/joined.h5ad"])
+    kept = {"execution": {"keep_intermediates": True}}
+    study = Study(folder, rows, {"image": {"z": 3}, "analysis": quality, **kept})
+    ended = study.run()
     assert ended.code == 0, ended.text
     return study
 
@@ -120,3 +121,12 @@ def test_quality_of_counts_is_in_the_sample(plane: Study) -> None:
     assert told["outside_cells"] == pytest.approx((3322 - 2897) / 3322)
     assert 0 < told["negative_rate"] < 0.2
     assert "field_z" in table.obs
+
+
+def test_the_report_has_the_real_region(plane: Study) -> None:
+    page = (plane.results / "report.html").read_text()
+    assert "Segmentations compared" in page
+    assert "has not been tested on real files" not in page
+    assert "Cells were imported as they are" in page
+    ended = command([*ISTHMUS, "verify", str(plane.results)], plane.folder)
+    assert ended.code == 0, ended.text
