@@ -141,5 +141,8 @@ def test_the_demo_is_a_plate_of_few_files_and_holds_together(screened: Finished)
     assert ended.code == 0, ended.text
     page = (screened.results / "report.html").read_text()
     assert "nucleus_area_um2, corrected" in page
+    assert "Profiles of wells are medians over their cells" in page
+    assert "wells of one compound share its row" in page
+    assert "Light where it does not belong" not in page
     seams = json.loads((screened.results / "plate1" / "seams.json").read_text())
     assert seams["verdict"] == "no_seams"

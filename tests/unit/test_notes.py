@@ -32,6 +32,7 @@ def _methods(**options):
     sample = SimpleNamespace(
         plan=SimpleNamespace(
             n_images=1,
+            layout="image",
             spacing_um=(1.0, 0.5, 0.5),
             channels=("DAPI", "CD45"),
             has_points=False,

@@ -135,11 +135,12 @@ def field_map(
     longest = max(len(name) for name in columns)
     top = min(200, 14 + 7 * longest)
     cell = max(14, min(34, 560 // max(len(rows), len(columns))))
+    style = "row" if cell >= 18 else "row tiny"
     parts: list[str] = []
     for j, column in enumerate(columns):
         x, y = left + (j + 0.5) * cell + 4, top - 8
         parts.append(
-            f'<text class="row" transform="translate({x:g} {y:g}) rotate(-60)">{escape(column)}</text>'
+            f'<text class="{style}" transform="translate({x:g} {y:g}) rotate(-60)">{escape(column)}</text>'
         )
     for i, row in enumerate(rows):
         parts.append(_text(left - 8, top + (i + 0.5) * cell + 4, row, "end", "row"))

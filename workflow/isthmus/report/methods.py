@@ -66,7 +66,7 @@ _TOOLS = {
 
 def methods_text(run: RunResults) -> list[str]:
     """Sentences, one paragraph."""
-    settings = run.plan.settings
+    settings, words = run.plan.settings, words_of(run.plan)
     sentences = [
         _images(run),
         methods_cells.segmentation(run),
@@ -86,13 +86,12 @@ def methods_text(run: RunResults) -> list[str]:
             methods_cells.quality(settings["analysis"]["quality"]),
         ]
     elif run.proteins:
-        sentences.append(methods_proteins.intensities(settings))
+        sentences.append(methods_proteins.intensities(settings, words.features))
     if run.cohort is not None and run.cohort.umap is not None:
-        rows = words_of(run.plan).rows
         sentences.append(
-            methods_proteins.clusters(settings["analysis"], run.notes)
+            methods_proteins.clusters(settings["analysis"], run.notes, words.features)
             if run.proteins
-            else methods_analysis.clusters(settings["analysis"], run.notes, rows)
+            else methods_analysis.clusters(settings["analysis"], run.notes, words.rows)
         )
         if run.notes.get("integration", {}).get("done"):
             sentences.append(methods_analysis.integration(run.notes["integration"]))
@@ -106,6 +105,8 @@ def methods_text(run: RunResults) -> list[str]:
                 run.notes.get("neighbourhood", settings["analysis"]["neighbourhood"])
             )
         )
+    if any(sample.plan.layout == "plate" for sample in run.samples):
+        sentences.append(methods_proteins.wells(settings["analysis"]["profiles"]))
     if run.structures is not None:
         sentences.append(
             methods_analysis.structures(list(dict.fromkeys(run.structures["structure"].astype(str))))

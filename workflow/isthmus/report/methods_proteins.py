@@ -15,7 +15,7 @@ TRANSFORMS = {
 }
 
 
-def intensities(settings: Mapping[str, Any]) -> str:
+def intensities(settings: Mapping[str, Any], features: str = "markers") -> str:
     """How intensities became values, and which cells were kept."""
     quality, bounds = settings["analysis"]["quality"], []
     for name, what in (("nuclear_signal", "nuclear signal"), ("total_intensity", "sum of intensities")):
@@ -32,13 +32,18 @@ def intensities(settings: Mapping[str, Any]) -> str:
         if bounds
         else "All cells were analysed further."
     )
+    if features == "measures":
+        return (
+            f"Cells are described by the intensities of all channels in nucleus, cytoplasm and cell. {kept}"
+        )
     return f"A marker's value is its mean intensity in the {part}. {kept}"
 
 
-def clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
+def clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any], features: str = "markers") -> str:
     """How they were made comparable and clustered."""
     options, scale = notes.get("clustering", analysis["clustering"]), analysis["intensities"]
     cofactor = scale["cofactor"]
+    by = "all measures" if features == "measures" else "the lineage markers"
     words = TRANSFORMS[scale["transform"]]
     if scale["transform"] == "arcsinh":
         words += f" with a cofactor of {cofactor:g}" if cofactor else " with each marker's median as cofactor"
@@ -47,10 +52,19 @@ def clusters(analysis: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
         if scale["normalise"] != "none"
         else f"Intensities were {words}"
     ) + (
-        "; cells were clustered by the lineage markers with the Leiden algorithm (Scanpy, resolution"
+        f"; cells were clustered by {by} with the Leiden algorithm (Scanpy, resolution"
         f" {options['leiden_resolution']:g}) on a graph of {options['n_neighbours']} nearest neighbours in up to"
         f" {options['n_components']} principal components and mapped by UMAP (seed {analysis['seed']})."
     )
+
+
+def wells(options: Mapping[str, Any]) -> str:
+    """What wells are described by."""
+    text = "Profiles of wells are medians over their cells"
+    if options["plate_effects"] == "median_polish":
+        text += "; effects of rows and columns were taken out by median polish (doi:10.1177/1087057103258285)"
+    against = "control wells" if options["controls"] else "all wells of the plate"
+    return f"{text}; they are told as distances from the median of {against} in median absolute deviations."
 
 
 def gates(options: Mapping[str, Any]) -> str:

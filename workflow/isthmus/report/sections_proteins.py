@@ -86,6 +86,9 @@ def _means(frame: pd.DataFrame) -> Markup | None:
     by, *markers = (str(name) for name in frame.columns)
     if frame.empty or not markers:
         return None
+    frame = frame.assign(**{by: frame[by].astype(str)}).sort_values(
+        by, key=lambda names: names.str.zfill(9) if names.str.isdigit().all() else names, kind="stable"
+    )
     kinds = [str(kind) for kind in frame[by]]
     values = {
         (kind, marker): float(value)
