@@ -14,12 +14,13 @@ from isthmus.launch.check import check_run
 from isthmus.launch.run import Run
 from isthmus.plan.model import ImagePlan
 
-COUNTS = np.arange(60).reshape(20, 3) % 4
+GENES = [f"GENE{n}" for n in range(12)]
+COUNTS = np.arange(240).reshape(20, 12) % 4
 
 
-def h5ad(path: Path, *, column: str = "cell_type") -> Path:
+def h5ad(path: Path, *, column: str = "cell_type", genes: list[str] = GENES) -> Path:
     obs = pd.DataFrame({column: ["T cell", "B cell"] * 10}, index=[f"c{n}" for n in range(20)])
-    anndata.AnnData(X=COUNTS, obs=obs, var=pd.DataFrame(index=[*"ABC"])).write_h5ad(path)
+    anndata.AnnData(X=COUNTS, obs=obs, var=pd.DataFrame(index=genes)).write_h5ad(path)
     return path
 
 
@@ -49,7 +50,7 @@ def test_a_whole_table_is_fine_and_tells_its_size(run_of):
     run = run_of()
     check_run(run)
     plan = run.plan.sample("a")
-    assert (plan.n_instances, plan.n_values) == (20, 60)
+    assert (plan.n_instances, plan.n_values) == (20, 240)
     assert not plan.tested_on_real_files
     assert not run.paths.root.exists()
 
@@ -77,9 +78,7 @@ def test_a_reference_of_cells_needs_their_types(run_of, tmp_path):
 
 
 def test_types_may_lie_in_a_table_of_their_own(run_of, tmp_path):
-    pd.DataFrame(COUNTS.T, index=[*"ABC"], columns=[f"c{n}" for n in range(20)]).to_csv(
-        tmp_path / "counts.csv"
-    )
+    pd.DataFrame(COUNTS.T, index=GENES, columns=[f"c{n}" for n in range(20)]).to_csv(tmp_path / "counts.csv")
     types = pd.DataFrame({"label": ["x"] * 20, "by": ["me"] * 20}, index=[f"c{n}" for n in range(20)])
     types.to_csv(tmp_path / "types.csv")
     told = {"reference": "counts.csv", "reference_types": "types.csv"}
@@ -139,3 +138,15 @@ def test_what_a_row_says_of_an_image_is_told_where_there_is_none(run_of, tmp_pat
     (tmp_path / "l.tif").touch()
     line = faults_of(run_of(counts=f"good.h5ad\t{value}", columns=f"counts\t{column}"))
     assert f"column {column}: it is about images, which use case single_cell does not have" in line
+
+
+def test_a_reference_of_another_species_is_told(run_of, tmp_path):
+    h5ad(tmp_path / "mouse.h5ad", genes=[gene.title() for gene in GENES])
+    line = faults_of(run_of(reference="mouse.h5ad"))
+    assert (
+        "0 of 12 genes are in the reference, 10 are needed; the names differ in upper and lower case" in line
+    )
+    names = ",".join(f"ENSG{n}" for n in range(12))
+    (tmp_path / "profiles.csv").write_text(f"cell_type,{names}\nT cell{',1' * 12}\nB cell{',2' * 12}\n")
+    line = faults_of(run_of(reference="profiles.csv"))
+    assert "use one kind of name; the table has GENE0, GENE1, GENE2, the reference ENSG0" in line

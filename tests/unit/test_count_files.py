@@ -11,6 +11,7 @@ from scipy import io, sparse
 from shared_data import shared
 
 from isthmus.analyse.count_files import read_counts
+from isthmus.counts.gene_names import gene_names
 from isthmus.counts.headers import read_header
 from isthmus.errors import UserError
 
@@ -338,3 +339,33 @@ def test_the_header_of_a_real_table_of_text_is_near():
     assert 0.5 < header.n_cells / table.n_obs < 2
     assert 0.5 < header.n_genes / table.n_vars < 2
     assert 0.3 < header.n_values / table.X.nnz < 3
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_names_of_genes_are_told_without_counts(tmp_path, kind):
+    path = MAKERS[kind](tmp_path)
+    assert gene_names(path, where="row 1") == (None if "in rows" in kind else GENES)
+
+
+@pytest.mark.parametrize("place", ["X", "raw", "counts"])
+def test_names_of_an_h5ad_are_those_of_the_counts_that_are_read(tmp_path, place):
+    """Ids are the index here, symbols a column; raw may have more genes than X."""
+    var = pd.DataFrame({"feature_name": pd.Categorical(GENES)}, index=IDS)
+    table = anndata.AnnData(X=sparse.csr_matrix(COUNTS), obs=pd.DataFrame(index=CELLS), var=var)
+    if place == "raw":
+        table.raw = table.copy()
+        table = table[:, :1].copy()
+    if place == "counts":
+        table.layers["counts"] = table.X.copy()
+    table.write_h5ad(tmp_path / "c.h5ad")
+    assert (
+        gene_names(tmp_path / "c.h5ad", where="row 1")
+        == GENES
+        == read_counts(tmp_path / "c.h5ad").var_names.tolist()
+    )
+
+
+@pytest.mark.parametrize("name", ["c.h5", "c.h5ad", "c.loom"])
+def test_names_that_cannot_be_read_are_told(tmp_path, name):
+    with pytest.raises(UserError, match="names of genes cannot be read"):
+        gene_names(cut(name)(tmp_path), where="row 1")

@@ -10,6 +10,7 @@ import anndata
 import pandas as pd
 from anndata import AnnData
 
+from isthmus.counts.gene_names import SYMBOLS
 from isthmus.counts.loom import read_loom
 from isthmus.counts.matrix import COPY, CountMatrix, as_counts, checked
 from isthmus.counts.ten_x import UNREADABLE, read_ten_x_at
@@ -17,8 +18,6 @@ from isthmus.counts.text import read_text_counts
 from isthmus.errors import UserError
 
 SUFFIXES = (".h5ad", ".h5", ".hdf5", ".loom", ".mtx", ".csv", ".tsv", ".txt")
-SYMBOLS = ("gene_symbols", "feature_name", "gene_symbol")
-"""Columns of an h5ad's var that name genes whose index are ids."""
 
 
 def read_counts(path: Path) -> AnnData:

@@ -26,6 +26,8 @@ TYPE_COLUMN = "cell_type"
 OTHER_COLUMNS = ("atlas", "ct_idx")
 # A mean of log1p values above this would be a gene with a hundred million molecules a cell.
 LARGEST_LOG1P = 20.0
+LEAST_SHARED = 10
+"""Genes that a table and a reference must share."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ class Reference:
         means: Floats = np.mean([self.shares[labels == name].mean(axis=0) for name in self.types], axis=0)
         return means
 
-    def restricted_to(self, genes: Sequence[str], *, where: str, min_genes: int = 10) -> Reference:
+    def restricted_to(self, genes: Sequence[str], *, where: str, min_genes: int = LEAST_SHARED) -> Reference:
         """The same profiles over those of `genes` that the reference has, in the order of `genes`."""
         column = {gene: index for index, gene in enumerate(self.genes)}
         shared = [gene for gene in genes if gene in column]
         if len(shared) < min_genes:
-            raise _too_few_shared(where, shared, self.genes, genes, min_genes)
+            raise too_few_shared(where, shared, self.genes, genes, min_genes)
         shares = self.shares[:, [column[gene] for gene in shared]]
         return _normalised(tuple(shared), self.labels, shares, where)
 
@@ -182,9 +184,14 @@ def _normalised(genes: tuple[str, ...], labels: tuple[str, ...], linear: Floats,
     return Reference(genes=genes, labels=labels, shares=linear / total)
 
 
-def _too_few_shared(
-    where: str, shared: Sequence[str], known: Sequence[str], genes: Sequence[str], min_genes: int
+def too_few_shared(
+    where: str,
+    shared: Sequence[str],
+    known: Sequence[str],
+    genes: Sequence[str],
+    min_genes: int = LEAST_SHARED,
 ) -> UserError:
+    """The error of a table that has too few of the reference's genes, with what may be the reason."""
     if len({gene.upper() for gene in genes} & {gene.upper() for gene in known}) >= min_genes:
         do = "the names differ in upper and lower case: is one of them mouse, the other human?"
     else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from isthmus.analyse.describe import holds_cells
 from isthmus.analyse.plate_map import controls_of, read_plate_map
-from isthmus.analyse.reference import read_reference
+from isthmus.analyse.reference import LEAST_SHARED, read_reference, too_few_shared
 from isthmus.analyse.reference_cells import read_types_table
 from isthmus.config.analysis import AnnotationOptions
 from isthmus.config.models import Settings
+from isthmus.counts.gene_names import gene_names
 from isthmus.counts.headers import read_header
 from isthmus.errors import UserError, did_you_mean
 from isthmus.plan.model import RunPlan
@@ -18,7 +20,9 @@ from isthmus.plan.model import RunPlan
 def analysis_faults(settings: Settings, plan: RunPlan) -> Iterator[UserError]:
     """Faults of the reference and of the plate map; of counts headers are read, of other tables all."""
     try:
-        _check_reference(settings.analysis.annotation)
+        known = _check_reference(settings.analysis.annotation)
+        if known is not None:
+            _check_shared_genes(known, settings.analysis.annotation, plan)
     except UserError as error:
         yield error
     profiles = settings.analysis.profiles
@@ -36,13 +40,13 @@ def analysis_faults(settings: Settings, plan: RunPlan) -> Iterator[UserError]:
             yield error
 
 
-def _check_reference(options: AnnotationOptions) -> None:
+def _check_reference(options: AnnotationOptions) -> Sequence[str] | None:
+    """The genes of the reference, where there is one and they can be told."""
     if options.reference is None:
-        return
+        return None
     where = f"analysis.annotation.reference '{options.reference}'"
     if not holds_cells(options.reference, options.reference_types):
-        read_reference(options.reference, scale=options.reference_scale)
-        return
+        return read_reference(options.reference, scale=options.reference_scale).genes
     header = read_header(options.reference, where=where)
     if options.reference_types is not None:
         columns = tuple(map(str, read_types_table(options.reference_types, options.type_column).columns))
@@ -56,3 +60,17 @@ def _check_reference(options: AnnotationOptions) -> None:
             do="set analysis.annotation.type_column or reference_types"
             f" ({did_you_mean(options.type_column, list(columns))})",
         )
+    return gene_names(options.reference, where=where)
+
+
+def _check_shared_genes(known: Sequence[str], options: AnnotationOptions, plan: RunPlan) -> None:
+    """A reference that has hardly a gene of any table is of another species, or names genes otherwise."""
+    tables = [sample.sheet["counts"] for sample in plan.samples.values() if not sample.has_image]
+    named = [gene_names(Path(table), where=str(table)) for table in tables if table]
+    genes = [names for names in named if names is not None]
+    if not genes or len(genes) < len(plan.samples):
+        return  # of images and text nobody knows yet
+    most = max(genes, key=lambda names: len(set(names) & set(known)))
+    if len(set(most) & set(known)) < LEAST_SHARED:
+        where = f"analysis.annotation.reference '{options.reference}'"
+        raise too_few_shared(where, sorted(set(most) & set(known)), known, most)
