@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from isthmus.cli.plan_text import plan_lines
 from isthmus.errors import UserError
 from isthmus.launch.analysis_inputs import analysis_faults
 from isthmus.launch.check import check_run
@@ -150,3 +151,9 @@ def test_a_reference_of_another_species_is_told(run_of, tmp_path):
     (tmp_path / "profiles.csv").write_text(f"cell_type,{names}\nT cell{',1' * 12}\nB cell{',2' * 12}\n")
     line = faults_of(run_of(reference="profiles.csv"))
     assert "use one kind of name; the table has GENE0, GENE1, GENE2, the reference ENSG0" in line
+
+
+def test_a_plan_without_images_is_printed(run_of):
+    lines = list(plan_lines(run_of().plan))
+    assert lines[0] == "a: counts without an image, about 20 cells"
+    assert "no known limit is broken" in lines

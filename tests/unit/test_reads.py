@@ -110,8 +110,13 @@ def test_without_kb_the_command_that_makes_it_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="kb-python, which is not set up; run `make kb` once"):
         find_kb()
+    program(tmp_path / "bin" / "kb", "")
+    with pytest.raises(UserError, match="run `make kb` once"):
+        find_kb()  # half made
     program(tmp_path / "kb", "")
     assert find_kb() == tmp_path / "kb"
+    (tmp_path / "ready.txt").touch()
+    assert find_kb() == tmp_path / "bin" / "kb"
 
 
 def program(path, script):

@@ -39,8 +39,9 @@ class Index:
 
 def find_kb(environment: Path | None = None) -> Path:
     """The command `kb`: that of `make kb`, else one on the PATH; UserError where there is none."""
-    own = (environment or ENVIRONMENT) / "bin" / "kb"
-    found = own if own.is_file() else shutil.which("kb")
+    own = environment or ENVIRONMENT
+    is_whole = (own / "ready.txt").is_file()  # written last
+    found = own / "bin" / "kb" if is_whole else shutil.which("kb")
     if found is None:
         raise UserError(
             where="column reads of the sample sheet",
