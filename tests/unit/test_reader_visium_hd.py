@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from isthmus.config.samples import Sample
@@ -120,6 +122,35 @@ def test_a_count_of_three_is_three_molecules_whatever_the_batch(made: Path, monk
         some = pa.Table.from_batches(batches).to_pandas()
         pd.testing.assert_frame_equal(some, whole[: len(some)])
     assert len(molecules(part, 977)) == total
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.integers(1, 20))
+def test_counts_are_repeated_whatever_the_batch(counts: list[int], n: int) -> None:
+    pieces = list(visium_hd._repeated(np.array(counts, np.int64), n))
+    assert all(0 < piece.size <= n for piece in pieces)
+    assert [k for piece in pieces for k in piece.tolist()] == np.repeat(
+        np.arange(len(counts)), counts
+    ).tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 99_999), st.integers(0, 99_999)), min_size=1, max_size=20))
+def test_names_of_bins_tell_their_places(places: list[tuple[int, int]]) -> None:
+    names = [f"s_002um_{row:05}_{column:05}-1" for row, column in places]
+    for array in (
+        np.array(names, "S21"),
+        np.array(names, object).astype("S40"),
+        visium_hd._fixed(pa.array(names)),
+    ):
+        row, column = visium_hd._row_and_column(array, "file", "here")
+        assert list(zip(row.tolist(), column.tolist(), strict=True)) == places
+
+
+@pytest.mark.parametrize(
+    "name", ["s_002um_00001_00002-", "s_002um_00001_00002-12", "s_008um_00001_00002-1", "AAAC-1"]
+)
+def test_other_names_of_bins_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"file has a bin called '{name}'"):
+        visium_hd._row_and_column(np.array([name], "S30"), "file", "here")
 
 
 def edit(path: Path, change: Callable[[h5py.Group], None]) -> None:

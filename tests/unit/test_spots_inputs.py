@@ -126,6 +126,21 @@ def test_a_damaged_matrix_is_told_by_the_check(checked, visium, tmp_path) -> Non
     assert "matrix.mtx cannot be read" in line
 
 
+def test_an_image_of_another_section_is_told_by_the_check(checked, visium, tmp_path) -> None:
+    Image.fromarray(np.full((40, 40, 3), 99, np.uint8)).save(tmp_path / "a.png")
+    (line,) = checked({"image": str(tmp_path / "a.png"), "counts": str(visium / "outs")})
+    assert "no spot lies in the image; give the image that the spots were placed on" in line
+
+
+def test_a_folder_of_bins_is_not_the_whole(checked, hd) -> None:
+    bins = hd / "outs/binned_outputs/square_002um"
+    (line,) = checked({"image": str(hd / "image.tif"), "counts": str(bins)})
+    assert (
+        "it is one of the folders of bins of Visium HD; name the folder outs, which holds binned_outputs"
+        in line
+    )
+
+
 def test_a_window_without_spots_is_told_by_the_check(checked, visium) -> None:
     (line,) = checked(of(visium), image={"region_um": [0.0, 0.0, 20.0, 20.0]})
     assert "no spot lies in the window of the image; correct image.region_um" in line

@@ -27,6 +27,7 @@ from isthmus.image.source import SampleParts, SpotsPart, SpotTable, all_tested
 from isthmus.readers.label_images import labels_of
 from isthmus.readers.section_image import check_geometry, read_scales, section_image
 from isthmus.readers.signs import SPACERANGER_BINS, SPACERANGER_SCALES
+from isthmus.readers.visium_hd import POSITIONS as HD_POSITIONS
 from isthmus.readers.visium_hd import read_visium_hd
 
 COUNTS = (
@@ -57,6 +58,9 @@ def read_spaceranger(sample: Sample) -> SampleParts:
     if (folder / SPACERANGER_BINS).is_dir():
         return read_visium_hd(sample, folder)
     where = f"{sample.where}, Space Ranger folder '{folder}'"
+    if (folder / HD_POSITIONS).is_file():
+        do = f"name the folder outs, which holds {SPACERANGER_BINS}"
+        raise UserError(where=where, found="it is one of the folders of bins of Visium HD", do=do)
     check_geometry(sample, where)
     scales = read_scales(folder / SPACERANGER_SCALES, "spot_diameter_fullres", where)
     um_per_px = SPOT_UM / scales["spot_diameter_fullres"]

@@ -245,7 +245,8 @@ def _row_and_column(names: npt.NDArray[Any], file: str, where: str) -> tuple[Int
     form = np.frombuffer(_FORM.encode(), np.uint8)
     digits = [letters[:, part].astype(np.int64) - ord("0") for part in _DIGITS]
     good = (letters[:, _FIXED] == form[_FIXED]).all(axis=1) & (letters[:, -1] == 0)
-    for part in digits:
+    # what counts capture areas of one matrix comes last
+    for part in (*digits, letters[:, -2:-1].astype(np.int64) - ord("0")):
         good &= ((part >= 0) & (part <= 9)).all(axis=1)
     if not good.all():
         wrong = bytes(names[np.flatnonzero(~good)[0]]).decode(errors="replace")

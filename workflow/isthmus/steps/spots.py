@@ -53,17 +53,20 @@ def inside_window(spots: SpotTable, plan: SamplePlan) -> SpotTable:
     UserError
         No spot lies there.
     """
-    if plan.window.shape == plan.shape[1:]:
-        return spots
+    is_whole = plan.window.shape == plan.shape[1:]
     _, ny, nx = plan.grid.shape
     columns, rows = plan.window_affine.to_px(spots.x_um, spots.y_um)
     keep = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
     if not keep.any():
         raise UserError(
             where=str(plan.sheet["where"]),
-            found="no spot lies in the window of the image",
-            do="correct image.region_um, which is in micrometres of the full image",
+            found=f"no spot lies in the {'' if is_whole else 'window of the '}image",
+            do="give the image that the spots were placed on, or correct affine"
+            if is_whole
+            else "correct image.region_um, which is in micrometres of the full image",
         )
+    if is_whole:
+        return spots
     return replace(
         spots,
         counts=spots.counts[keep],
