@@ -83,13 +83,16 @@ def section_image(
             raise UserError(where=where, found=f"{SCALES} has no {PICTURES[name]}", do=COPY)
         image, size_um = open_image(found[0], where=sample.where), um_per_px / scale
         notes.append(f"the picture {name} is used, {size_um:.3g} um a pixel")
-    if size_um > _RESOLVED_UM:
-        notes.append(
-            f"pixels of {size_um:.3g} um show no single nuclei: what is found are dark patches; name the full image in"
-            " column image"
-        )
+    notes += doubts(size_um, "; name the full image in column image")
     affine = Affine(*sample.affine) if sample.affine else Affine.from_size(size_um)
     return stained(image, affine, sample.where), notes
+
+
+def doubts(size_um: float, cure: str = "") -> list[str]:
+    """A note where pixels of this size are too large for nuclei."""
+    if size_um <= _RESOLVED_UM:
+        return []
+    return [f"pixels of {size_um:.3g} um show no single nuclei: what is found are dark patches{cure}"]
 
 
 def stained(image: ImageDescription, affine: Affine, where: str) -> ImagePart:

@@ -24,7 +24,7 @@ from isthmus.image.open import open_image
 from isthmus.image.source import SampleParts, SpotsPart, SpotTable, all_tested
 from isthmus.readers.label_images import labels_of
 from isthmus.readers.place import required_image
-from isthmus.readers.section_image import stained
+from isthmus.readers.section_image import doubts, stained
 
 SPOT_UM = 100.0
 """Diameter of a spot of these arrays (doi:10.1126/science.aaf2403)."""
@@ -47,6 +47,7 @@ def read_st_array(sample: Sample) -> SampleParts:
     image = stained(open_image(required_image(sample), where=sample.where), affine, sample.where)
     names = _text(sample.counts, where, usecols=[0]).index
     lost = int((_find(names, _places(positions, where)) < 0).sum())
+    left_out = [f"{lost} spots with counts are not in the alignment table; they are left out"] if lost else []
     labels = labels_of(sample, image)
     return SampleParts(
         reader="st_array",
@@ -56,9 +57,7 @@ def read_st_array(sample: Sample) -> SampleParts:
         spots=SpotsPart(
             partial(_table, sample.counts, positions, affine, where), SPOT_UM, (sample.counts, positions)
         ),
-        notes=(f"{lost} spots with counts are not in the alignment table; they are left out",)
-        if lost
-        else (),
+        notes=(*doubts(max(affine.pixel_size_um)), *left_out),
     )
 
 
