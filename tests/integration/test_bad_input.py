@@ -57,6 +57,35 @@ def test_missing_image(study, refused) -> None:
     only(refused(study), "samples.tsv, row 2 (sample a)", "gone.tif", "does not exist")
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("well\tx\nA1\t2\n", "this is no GeoJSON"),
+        ('{"type": "FeatureCollection", "features": []}', "there is nothing in it"),
+        (
+            '{"type": "Polygon", "coordinates": [[[9e6, 9e6], [9e6, 9.1e6], [9.1e6, 9e6], [9e6, 9e6]]]}',
+            "lie beside the",
+        ),
+    ],
+)
+def test_structures_that_are_none_or_lie_elsewhere(study, refused, content: str, told: str) -> None:
+    (study.folder / "drawn.geojson").write_text(content)
+    study.rows[0]["structures"] = "drawn.geojson"
+    study.write()
+    only(refused(study), "row 2 (sample a), structures", "drawn.geojson", told)
+
+
+def test_a_column_that_the_reader_would_pass_over(study, refused) -> None:
+    study.rows[0]["acquisition"] = "2"
+    study.write()
+    only(
+        refused(study),
+        "row 2 (sample a), column acquisition",
+        "does not heed it",
+        "this reader heeds transcripts",
+    )
+
+
 def test_folder_instead_of_image(study, refused) -> None:
     (study.folder / "empty").mkdir()
     study.rows[0]["image"] = "empty"
