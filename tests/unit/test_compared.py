@@ -119,7 +119,7 @@ def test_the_comparison_is_told_in_rows():
     }
     record = {"samples": {"b": row}, "pairs": [{**pair, "correlation": None}]}
     section = segmentations_section(SimpleNamespace(comparison=record))
-    assert section.samples == [("b", "labels", "1,200", "1,000", "55", DASH, "25.0%", DASH, "1.25%")]
+    assert section.samples == [("b", "labels", "1,200", "1,000", "55", DASH, "25.0 %", DASH, "1.2 %")]
     assert section.pairs == [("a and b", "900", "4", "3", "0.800", "0.750", DASH)]
     assert segmentations_section(SimpleNamespace(comparison=None)) is None
 
