@@ -88,7 +88,7 @@ def test_what_needs_one_image_is_refused(folder: Path) -> None:
 
 def test_transcripts_beside_images_are_refused(folder: Path) -> None:
     sample = Sample(sample="s", image=folder, where="row 2", reader="images", transcripts=folder / "t.csv")
-    with pytest.raises(UserError, match="nothing says in which image each lies"):
+    with pytest.raises(UserError, match="column transcripts: reader 'images' does not heed it"):
         check_images(read_sample(sample), sample)
 
 

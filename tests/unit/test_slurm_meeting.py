@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from isthmus.plan.paths import RunPaths
+from isthmus.slurm import sbatch
 from isthmus.slurm.commands import NotAnswering, QueuedJob
 from isthmus.slurm.names import JobKey, known_names, run_name
 from snakemake_executor_plugin_isthmus_slurm import executor as module
-from snakemake_executor_plugin_isthmus_slurm import sbatch
 from snakemake_executor_plugin_isthmus_slurm.executor import Executor
 
 KEY = JobKey("segment_pack", "a", "1-of-2", "d" * 64)
