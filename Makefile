@@ -36,11 +36,11 @@ figure: setup  ## the picture of the README, from the results of the demo
 test: setup  ## the fast tests: units, properties, one run end to end
 	pytest $(SIDE_BY_SIDE) -m "not slow and not slurm"
 
-test-slow: setup  ## the tests that `make test` leaves out for their length
+test-slow: kb  ## the tests that `make test` leaves out for their length
 	envs/environment.sh validators
 	@pytest $(SIDE_BY_SIDE) -m "slow and not slurm" || [ $$? = 5 ]  # 5: there are none
 
-test-all: setup  ## all tests that need no cluster
+test-all: kb  ## all tests that need no cluster
 	envs/environment.sh validators
 	pytest $(SIDE_BY_SIDE) -m "not slurm"
 

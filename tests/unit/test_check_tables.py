@@ -157,3 +157,24 @@ def test_a_plan_without_images_is_printed(run_of):
     lines = list(plan_lines(run_of().plan))
     assert lines[0] == "a: counts without an image, about 20 cells"
     assert "no known limit is broken" in lines
+
+
+@pytest.mark.parametrize(
+    ("batches", "wanted", "told"),
+    [
+        (("b1", ""), "batch", "sample b: no value in column 'batch'"),
+        (("", ""), "run", "no column 'run' is filled in the sample sheet"),
+        (("b1", "b2"), "batch", ""),
+        (("", ""), "batch", ""),
+    ],
+)
+def test_batches_are_told_for_all_samples_or_for_none(run_of, tmp_path, batches, wanted, told):
+    run_of()
+    rows = "".join(f"{name}\tgood.h5ad\t{batch}\n" for name, batch in zip("ab", batches, strict=True))
+    (tmp_path / "samples.tsv").write_text(f"sample\tcounts\tbatch\n{rows}")
+    overrides = {"analysis.integration.batch_column": wanted}
+    run = Run.from_files([tmp_path / "config.yaml"], overrides=overrides, cwd=tmp_path)
+    if told:
+        assert told in faults_of(run)
+    else:
+        check_run(run)

@@ -2,9 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from analyse_cells import table_of
+from anndata import AnnData
 from scipy import stats
 
 from isthmus.analyse.composition import compare_composition, moderated_f
+from isthmus.analyse.describe import _compare_samples
 from isthmus.analyse.pseudobulk import add_up_cells
 
 N_TYPES = 10
@@ -170,3 +172,17 @@ def test_pseudobulk_of_intensities_is_their_mean():
     made = add_up_cells(table, "kind")
     assert made.X.toarray().tolist() == [[2.0, 3.5]]
     assert made.uns["isthmus"]["x"] == "means of intensities"
+
+
+def test_a_batch_column_of_another_name_is_a_covariate_too():
+    rows = [(f"s{n}", kind) for n in range(8) for kind in ["T"] * (10 + n) + ["B"] * 20]
+    obs = pd.DataFrame(rows, columns=["sample", "cell_type"])
+    number = obs["sample"].str[1:].astype(int)
+    obs["condition"], obs["run"] = np.where(number % 2, "ill", "well"), np.where(number < 4, "r1", "r2")
+    obs.index = obs.index.astype(str)
+    found = {}
+    for column in ("sample", "run"):
+        table = AnnData(np.zeros((len(obs), 1)), obs=obs)
+        table.uns["isthmus"] = {"integration": {"batch_column": column}}
+        found[column] = _compare_samples(table, "cell_type", transform="arcsine", adjust_for_batch=True).table
+    assert not np.allclose(found["sample"]["p_value"], found["run"]["p_value"])

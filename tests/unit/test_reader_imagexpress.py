@@ -151,6 +151,7 @@ def test_a_missing_plane_is_named(plate: Path) -> None:
             (plate / f"ZStep_{step}").mkdir(exist_ok=True)
             shutil.copy(file, plate / f"ZStep_{step}" / file.name)
     assert _fault(plate, pixel_size_um=1.0, z="all").startswith("image.z, row 2")
+    assert "plane 9 was asked for, but there are 2, from 0" in _fault(plate, pixel_size_um=1.0, z=9)
     (plate / "ZStep_2" / "p_A01_s2_w1.tif").unlink()
     told = _fault(plate, pixel_size_um=1.0)
     assert "field A01-2: w1 has the steps of z 0, 1, in field A01-1 0, 1, 2" in told

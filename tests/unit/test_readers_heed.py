@@ -96,7 +96,7 @@ def test_what_is_heeded_places_the_pixels(tmp_path, reader, column):
 
 
 @pytest.mark.parametrize("reader", ["merscope", "xenium"])
-def test_readers_refuse_what_they_used_to_pass_over(tmp_path, reader):
+def test_readers_refuse_what_they_would_pass_over(tmp_path, reader):
     image = MADE[reader](tmp_path / "data")
     for column in ("pixel_size_um", "origin_x_um", "origin_y_um"):
         sample = Sample(sample="a", image=image, reader=reader, where="row 2", **{column: 1.0})

@@ -175,7 +175,10 @@ def test_a_sheet_that_is_not_there(tmp_path):
     assert "no such file" in line
 
 
-@pytest.mark.parametrize("name", ["region", "area_um2", "instance_id", "cell_type", "leiden"])
+@pytest.mark.parametrize(
+    "name",
+    ["region", "area_um2", "instance_id", "cell_type", "leiden", "n_cells", "distance_to_vessel_um"],
+)
 def test_a_column_of_the_tables_cannot_be_the_users(tmp_path, name):
     path = tmp_path / "samples.tsv"
     path.write_text(f"sample\t{name}\na\ttumour\n")

@@ -148,7 +148,8 @@ def holds_cells(reference: Path, types: Path | None) -> bool:
 def _compare_samples(table: AnnData, by: str, *, transform: Transform, adjust_for_batch: bool) -> Composition:
     """Compare the shares of the types between conditions, and note it in the table."""
     obs = table.obs
-    batches = obs[batch_column_of(table)] if adjust_for_batch and "batch" in obs else None
+    column = batch_column_of(table)
+    batches = obs[column] if adjust_for_batch and column != "sample" else None
     found = compare_composition(obs["sample"], obs[by], obs.get("condition"), batches, transform=transform)
     table.uns["composition"] = found.table
     options = {"by": by, "transform": transform, "adjust_for_batch": adjust_for_batch, "note": found.note}

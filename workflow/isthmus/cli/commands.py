@@ -26,8 +26,8 @@ def check(given: argparse.Namespace) -> int:
     check_run(run)
     for name, sample in run.plan.samples.items():
         if not sample.has_image:
-            given = sample.sheet["reads"] or sample.sheet["counts"]
-            _say(f"{name}: {Path(given).name}, {sample.reader} without an image")
+            source = sample.sheet["reads"] or sample.sheet["counts"]
+            _say(f"{name}: {Path(source).name}, {sample.reader} without an image")
             continue
         _, z, y, x = sample.shape
         depth = f"{z} x " if z > 1 else ""

@@ -60,6 +60,10 @@ CONTROL_PATTERNS = (
     "UnassignedCodeword_",
     "DeprecatedCodeword_",
     "Intergenic_Region_",
+    "NegPrb",
+    "Negative",
+    "SystemControl",
+    "FalseCode",
 )
 
 
@@ -88,8 +92,8 @@ class ImageOptions(Section):
     z: Literal["auto", "all", "each", "max", "mean"] | int = option(
         "auto",
         "What becomes of several planes: `all` makes a volume, `each` an image of every plane, `max` and `mean` project"
-        " them, a number takes one plane (from 0). `auto` projects the planes of a MERSCOPE region by `max` and makes a"
-        " volume of all else.",
+        " them, a number takes one plane (from 0). `auto` projects the planes of a MERSCOPE region by `max`, takes an"
+        " ImageXpress plate's own projection (or `max`), and makes a volume of all else.",
     )
 
     @field_validator("z")

@@ -23,6 +23,7 @@ from isthmus.config.sheet_words import (
     RESERVED,
     SIZES,
     TAKEN,
+    TAKEN_BEGINNING,
     TEXTS,
 )
 from isthmus.errors import UserError, did_you_mean, raise_all
@@ -103,7 +104,7 @@ def _column_faults(sheet: Sheet, name: str) -> list[UserError]:
     faults = []
     absent = [column for column in COLUMNS if column not in sheet.columns]
     for column in sheet.columns:
-        if column in TAKEN:
+        if column in TAKEN or column.startswith(TAKEN_BEGINNING):
             found = f"column '{column}' is the name of a column of the tables of cells"
             faults.append(UserError(where=f"{name}, header", found=found, do="give it another name"))
             continue

@@ -74,9 +74,12 @@ TAKEN = (
     ),
     *("well", "row", "column", "field", "field_z", "plane", "total_intensity", "nuclear_signal"),
     *("in_tissue", "array_row", "array_col", "n_nuclei", "tissue_fraction", "nuclei_fraction"),
-    *("hematoxylin", "eosin", "density"),
+    *("hematoxylin", "eosin", "density", "n_cells"),
 )
 """Columns of the tables of cells; a column of the sheet goes there too and must not be called so."""
+
+TAKEN_BEGINNING = "distance_to_"
+"""What columns of distances to structures begin with."""
 
 EMPTY = ("", "NA", "na", "NaN", "nan", "None", "null")
 """What people write into a cell that has no value."""

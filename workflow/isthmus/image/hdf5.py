@@ -42,12 +42,6 @@ def split_inside(path: Path) -> tuple[Path, str]:
     return path, ""
 
 
-def is_inside_file(path: Path) -> bool:
-    """Whether a path goes on inside an HDF5 file."""
-    file, inside = split_inside(path)
-    return bool(inside) and h5py.is_hdf5(file)
-
-
 def describe_hdf5(path: Path, inside: str, *, where: str, fractions: bool) -> ImageDescription:
     """Describe an image in an HDF5 file (see `open_image`); `inside` names its data set, '' the only one."""
     try:

@@ -12,7 +12,7 @@ import numpy as np
 
 from isthmus.blocks.grid import Region
 from isthmus.config.samples import Sample
-from isthmus.errors import UserError, UserErrors, raise_all
+from isthmus.errors import UserError, UserErrors, did_you_mean, raise_all
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImagePart, NamedImage, SampleParts
 from isthmus.launch.analysis_inputs import analysis_faults
@@ -103,6 +103,26 @@ def _check_planes(run: Run) -> None:
         )
 
 
+def _check_batches(run: Run) -> None:
+    """The column that names batches has a value for every sample, or is empty."""
+    wanted = run.settings.analysis.integration.batch_column
+    columns = {name: sheet_columns(plan) for name, plan in run.plan.samples.items()}
+    without = [name for name, filled in columns.items() if not filled.get(wanted)]
+    if len(without) == len(columns) and wanted != "batch":
+        known = sorted({column for filled in columns.values() for column in filled})
+        raise UserError(
+            where="analysis.integration.batch_column",
+            found=f"no column '{wanted}' is filled in the sample sheet",
+            do=did_you_mean(wanted, known),
+        )
+    if without and len(without) < len(columns):
+        raise UserError(
+            where=f"{run.settings.samples}, sample {', '.join(without[:5])}",
+            found=f"no value in column '{wanted}', which says which batch a sample is of",
+            do="fill it for every sample, or for none",
+        )
+
+
 def _check_rows(run: Run) -> None:
     """A spot covers many cells: spots and cells have no common table."""
     samples = run.plan.samples
@@ -116,7 +136,7 @@ def _check_rows(run: Run) -> None:
         )
 
 
-_OF_ALL = (_check_planes, _check_rows, _check_tables)
+_OF_ALL = (_check_planes, _check_rows, _check_batches, _check_tables)
 """Checks of all samples together."""
 
 

@@ -57,8 +57,6 @@ CPU: dict[str, tuple[str, ...]] = {
 }
 """CPU seconds of a sample's jobs of each rule, or of the run's one job, go by these sizes."""
 
-_OF_TABLES = ("assess_quality", "integrate_cohort", "analyse", "annotate", "report")
-
 FIXED_MB: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(POOLED, ("job",)),
     "import_transcripts": ("job", "run_mrows"),

@@ -1,6 +1,7 @@
 """Many images as one sample: plates and series of OME-Zarr, and folders of image files.
 
-Tested on real files: the plate and the series of the OME-Zarr examples; folders of TIFF files.
+Tested on real files: folders of TIFF files. OME-Zarr plates and series were read as this package and the validators of
+the format have them, none from a microscope.
 
 Layouts: `plate` and `well` of OME-Zarr 0.4 and 0.5 (https://ngff.openmicroscopy.org/0.5/#hcs-layout), and what
 bioformats2raw writes of files with several images (https://ngff.openmicroscopy.org/0.5/#bf2raw). A folder of files is
@@ -82,7 +83,8 @@ def read_image_set(sample: Sample, layout: Layout, found: Sequence[Found]) -> Sa
     what = "plate" if layout == "plate" else f"{len(images)} images"
     images = with_labels(images, sample)
     reader = f"generic ({', '.join(sorted(formats))}, {what})"
-    return many_images(images, layout, reader=reader, tested_on_real_files=True)
+    is_files = not any(name.startswith("OME-Zarr") for name in formats)
+    return many_images(images, layout, reader=reader, tested_on_real_files=is_files)
 
 
 def many_images(

@@ -57,9 +57,10 @@ def read_imagexpress(sample: Sample) -> SampleParts:
     _check_complete(plate, htd, waves, where)
     how, plane = _how(sample, where)
     chosen = {
-        field: tuple(_planes(plate.files[field][wave], how, plane) for wave in waves) for field in fields
+        field: tuple(_planes(plate.files[field][wave], how, plane, where) for wave in waves)
+        for field in fields
     }
-    _check_sizes(chosen, waves, where)
+    _check_sizes(chosen, where)
     heads = {
         field: read_metaseries(files[0][0], f"{where}, field {_name(field)}")
         for field, files in chosen.items()
@@ -163,18 +164,24 @@ def _how(sample: Sample, where: str) -> tuple[Joined | None, int | None]:
     return None, None
 
 
-def _planes(steps: Mapping[int, Path], how: Joined | None, plane: int | None) -> tuple[Path, ...]:
+def _planes(steps: Mapping[int, Path], how: Joined | None, plane: int | None, where: str) -> tuple[Path, ...]:
     """The files of one wavelength of a field that make its picture."""
     planes = [steps[step] for step in sorted(steps) if step > 0]
     if plane is not None:
-        # What was taken once has no planes to choose from.
-        return (planes[plane],) if plane < len(planes) else (steps.get(0) or planes[-1],)
+        if len(planes) < 2:  # what was taken once has no planes to choose from
+            return (steps.get(0) or planes[-1],)
+        if plane >= len(planes):
+            found = f"plane {plane} was asked for, but there are {len(planes)}, from 0"
+            raise UserError(
+                where=f"image.z, {where}", found=found, do="give the number of a plane that there is"
+            )
+        return (planes[plane],)
     if how is not None:
         return tuple(planes) or (steps[0],)
     return (steps[0],) if 0 in steps else tuple(planes)
 
 
-def _check_sizes(chosen: Mapping[Field, tuple[tuple[Path, ...], ...]], waves: list[int], where: str) -> None:
+def _check_sizes(chosen: Mapping[Field, tuple[tuple[Path, ...], ...]], where: str) -> None:
     """Files much smaller than the largest may be cut short: their headers are read."""
     sizes = {
         path: (path.stat().st_size, field)

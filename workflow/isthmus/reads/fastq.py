@@ -16,9 +16,6 @@ from typing import BinaryIO
 
 from isthmus.errors import UserError
 
-KMER = 31
-"""Shortest piece of a transcript that kallisto looks up."""
-
 _NAMES = (
     re.compile(r"(?P<of>.+)_(?P<read>R[12]|I[12])(?P<part>_\d{3})?\.(?:fastq|fq)(?:\.gz)?"),
     re.compile(r"(?P<of>.+)_(?P<read>[12])(?P<part>)\.(?:fastq|fq)(?:\.gz)?"),

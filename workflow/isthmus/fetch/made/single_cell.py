@@ -19,7 +19,6 @@ from isthmus.fetch.made.text import write_table
 
 SEED = 20261124
 TYPES = ("T cell", "B cell", "macrophage", "fibroblast", "tumour")
-ONTOLOGY = ("CL:0000084", "CL:0000236", "CL:0000235", "CL:0000057", "CL:0001064")
 N_GENES, N_MITO = 400, 10
 MARKERS_A_TYPE = 24
 N_CELLS = 420
