@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import compare
@@ -208,11 +209,22 @@ def test_kill_of_a_worker_is_overcome(small_run: Finished, fresh: Fresh) -> None
     assert_all_gone(study)
 
 
+@contextmanager
+def held(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Keep a process from going on, so that it is still there however long the other one takes to start."""
+    psutil.Process(process.pid).suspend()
+    try:
+        yield
+    finally:
+        psutil.Process(process.pid).resume()
+
+
 def test_a_second_run_in_the_same_results_refuses(small_run: Finished, copied: Copy) -> None:
     study = copied(small_run)
     process = study.start()
     wait_for((study.results / "work" / "head.json").exists, process)
-    second = study.run()
+    with held(process):
+        second = study.run()
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     assert second.code == 1, second.text
@@ -236,7 +248,8 @@ def test_isthmus_does_not_break_into_a_run_of_snakemake(fresh: Fresh) -> None:
     )
     try:
         wait_for(lambda: is_running(study, "import_image.a"), process)
-        second = study.run(until=GOAL)
+        with held(process):
+            second = study.run(until=GOAL)
         assert second.code == 1, second.text
         assert len(second.faults) == 1, second.text
         assert process.wait(timeout=PATIENCE_S) == 0

@@ -115,12 +115,24 @@ IN_NO_WORKER = {"anndata", "h5py", "imagecodecs", "pandas", "scanpy", "shapely",
 )
 def test_workers_load_only_what_they_need(modules: str, heavy: set[str]) -> None:
     """What a worker imports is paid by every worker of every pack."""
+    assert heavy & loaded_by(modules) == set()
+
+
+def test_commands_load_only_what_they_need() -> None:
+    """What the head imports is paid by every command; files of counts and references load their libraries when read."""
+    loaded = loaded_by("isthmus.cli.commands, isthmus.launch.execute, isthmus.launch.status")
+    heavy = IN_NO_WORKER | {"scipy.stats", "scipy.spatial", "sklearn", "snakemake"}
+    assert heavy & loaded == set()
+
+
+def loaded_by(modules: str) -> set[str]:
+    """Names of all modules that are there once these are imported, in a process of its own."""
     code = f"import sys, {modules}; print(*sys.modules)"
-    loaded = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert heavy & set(loaded.stdout.split()) == set()
+    return set(ended.stdout.split())

@@ -28,7 +28,7 @@ from isthmus.image.stains import CHANNELS, STEPS, with_stains
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
 from isthmus.readers.section_image import stained
-from isthmus.steps.spots import inside_window
+from isthmus.steps.spot_window import inside_window
 from isthmus.tables.spots import count_inside, describe_genes
 
 SHARED = Path(__file__).parents[2].resolve().parent / "shared/data"

@@ -10,8 +10,9 @@ from shared_data import shared
 from transfer_evidence import ASSAYS, Assay, judge, read_spacexr, seen_by
 
 from isthmus.analyse.annotate import transfer_types
-from isthmus.analyse.describe import annotate, holds_cells
+from isthmus.analyse.describe import annotate
 from isthmus.analyse.reference_cells import CellReference, read_cell_reference
+from isthmus.analyse.reference_types import holds_cells
 from isthmus.errors import UserError
 
 N_GENES = 40

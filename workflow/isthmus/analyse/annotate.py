@@ -19,7 +19,8 @@ from scipy.special import logsumexp, softmax
 
 from isthmus.analyse.likelihood import learn_assay
 from isthmus.analyse.reference import UNASSIGNED, Reference
-from isthmus.analyse.reference_cells import ONTOLOGY_COLUMN, CellReference
+from isthmus.analyse.reference_cells import CellReference
+from isthmus.analyse.reference_types import ONTOLOGY_COLUMN
 from isthmus.analyse.threads import single_thread
 from isthmus.analyse.transfer import Method, Transfer, learn_transfer
 from isthmus.errors import UserError

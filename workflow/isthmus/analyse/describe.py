@@ -25,6 +25,7 @@ from isthmus.analyse.places import describe_places
 from isthmus.analyse.pseudobulk import add_up_cells
 from isthmus.analyse.reference import Scale, read_reference
 from isthmus.analyse.reference_cells import read_cell_reference
+from isthmus.analyse.reference_types import holds_cells
 from isthmus.analyse.steps import note
 from isthmus.analyse.structures import structures_of, summarise_structures
 from isthmus.analyse.transfer import Method as TransferMethod
@@ -137,12 +138,6 @@ def _describe_surroundings(
     note(table, "neighbourhood", options)
     describe_places(table, by, images, max_distance_um=max_distance_um, seed=seed, **spatial)
     return found
-
-
-def holds_cells(reference: Path, types: Path | None) -> bool:
-    """Whether a reference is one of cells: it names their types elsewhere, or is of a kind that profiles never are."""
-    name = reference.name.lower().removesuffix(".gz")
-    return types is not None or name.endswith((".h5ad", ".h5", ".hdf5", ".loom", ".mtx"))
 
 
 def _compare_samples(table: AnnData, by: str, *, transform: Transform, adjust_for_batch: bool) -> Composition:

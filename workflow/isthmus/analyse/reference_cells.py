@@ -13,9 +13,9 @@ from scipy import sparse
 
 from isthmus.analyse.count_files import read_counts
 from isthmus.analyse.reference import TYPE_COLUMN, UNASSIGNED, Reference
+from isthmus.analyse.reference_types import ONTOLOGY_COLUMN, read_types_table
 from isthmus.errors import UserError, did_you_mean
 
-ONTOLOGY_COLUMN = "cell_type_ontology_term_id"
 MIN_CELLS = 5
 _MOST_NAMED = 5
 
@@ -112,17 +112,6 @@ def read_cell_reference(path: Path, *, types: Path | None = None, column: str = 
         ontology=_ontology(obs[use], labels[use], where),
         dropped=tuple(few),
     )
-
-
-def read_types_table(path: Path, column: str) -> pd.DataFrame:
-    """Types of cells (CSV or TSV), by cell; the only column besides ids is the one that is wanted."""
-    separator = "\t" if {".tsv", ".txt"} & set(path.suffixes) else ","
-    try:
-        frame = pd.read_csv(path, sep=separator, index_col=0, dtype=str)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise UserError(where=str(path), found=f"not a table ({error})", do="give CSV or TSV text") from error
-    others = [name for name in frame.columns if name != ONTOLOGY_COLUMN]
-    return frame.rename(columns={others[0]: column}) if column not in frame and len(others) == 1 else frame
 
 
 def _aligned(frame: pd.DataFrame, cells: pd.Index[str], types: Path, counts: Path) -> pd.DataFrame:

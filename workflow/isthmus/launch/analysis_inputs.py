@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from isthmus.analyse.describe import holds_cells
 from isthmus.analyse.plate_map import controls_of, read_plate_map
 from isthmus.analyse.reference import LEAST_SHARED, read_reference, too_few_shared
-from isthmus.analyse.reference_cells import read_types_table
+from isthmus.analyse.reference_types import holds_cells, read_types_table
 from isthmus.config.analysis import AnnotationOptions
 from isthmus.config.models import Settings
 from isthmus.counts.gene_names import gene_names

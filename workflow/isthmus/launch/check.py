@@ -15,18 +15,16 @@ from isthmus.config.samples import Sample
 from isthmus.errors import UserError, UserErrors, did_you_mean, raise_all
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImagePart, NamedImage, SampleParts
-from isthmus.launch.analysis_inputs import analysis_faults
 from isthmus.launch.omics import omics_faults
 from isthmus.launch.run import Run
 from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
 from isthmus.segment.imported import check_ids
 from isthmus.segment.polygons import check_polygons
-from isthmus.steps.assess_quality import structures_of_sample
-from isthmus.steps.build_table import sheet_columns
 from isthmus.steps.import_transcripts import no_overlap
-from isthmus.steps.sheet import settings_of, sheet_sample
-from isthmus.steps.spots import inside_window
+from isthmus.steps.sheet import settings_of, sheet_columns, sheet_sample
+from isthmus.steps.spot_window import inside_window
+from isthmus.steps.structures import structures_of_sample
 
 _FIRST_ROWS = 50_000
 _LOOK_PX = 64
@@ -87,6 +85,12 @@ def _check_tables(run: Run) -> None:
     analysis = run.settings.analysis
     plates = analysis.profiles.plate_map
     omics = omics_faults(analysis.omics, list(sheet), sheet=sheet, plate_map=plates)
+    if analysis.annotation.reference is None and plates is None:
+        raise_all(list(omics))
+        return
+    # Here, because most runs name neither, and every command would load pandas.
+    from isthmus.launch.analysis_inputs import analysis_faults
+
     raise_all([*analysis_faults(run.settings, run.plan), *omics])
 
 

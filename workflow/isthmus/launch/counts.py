@@ -9,7 +9,6 @@ from isthmus.config.models import Settings
 from isthmus.config.samples import Sample
 from isthmus.config.sheet_words import ORIGINS, SIZES
 from isthmus.config.use_cases import USE_CASES
-from isthmus.counts.headers import read_header
 from isthmus.errors import UserError
 from isthmus.image.affine import Affine
 from isthmus.image.source import ImageHeader
@@ -48,6 +47,9 @@ def describe_counts(settings: Settings, sample: Sample) -> SampleInput:
     if sample.reads is not None:
         return _describe_reads(settings, sample, sample.reads)
     assert sample.counts is not None  # or check_inputs had raised
+    # Here, because samples of images have no counts, and every command would load pandas and h5py.
+    from isthmus.counts.headers import read_header
+
     files = files_of(sample.counts)
     header = read_header(sample.counts, where=f"{sample.where}, counts '{sample.counts}'")
     return SampleInput(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from isthmus.analyse.steps import assess_quality as assess
-from isthmus.config.analysis import SpatialOptions
-from isthmus.image.affine import Affine
-from isthmus.plan.model import SamplePlan
 from isthmus.steps.job import Job, read_json
-from isthmus.steps.sheet import settings_of, sheet_sample
+from isthmus.steps.sheet import settings_of
+from isthmus.steps.structures import structures_of_sample
 
 
 def assess_quality(job: Job) -> None:
@@ -37,20 +33,3 @@ def assess_quality(job: Job) -> None:
         assess(
             paths.raw_spots, paths.spots, paths.record("assess_spots"), seed=analysis.seed, **drawn, **bounds
         )
-
-
-def structures_of_sample(plan: SamplePlan, options: SpatialOptions) -> dict[str, Any] | None:
-    """Structures by class in the sample's micrometres; None where the sample sheet names none."""
-    sample = sheet_sample(plan)
-    if sample.structures is None:
-        return None
-    # Here, because most samples have none, and shapely takes its time to load.
-    from isthmus.readers.structures import read_structures
-
-    return read_structures(
-        sample.structures,
-        unit=options.structures_unit,
-        affine=Affine(*plan.affine),
-        shape=plan.shape[2:],
-        where=sample.where,
-    )

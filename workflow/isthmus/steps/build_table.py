@@ -18,15 +18,15 @@ from isthmus.config.use_cases import USE_CASES
 from isthmus.errors import UserError
 from isthmus.image.source import SampleParts
 from isthmus.image.survey import ChannelSurvey
-from isthmus.plan.model import SamplePlan
 from isthmus.readers.registry import read_sample
 from isthmus.steps.block_records import BlockRecords
 from isthmus.steps.cell_images import cell_images
 from isthmus.steps.import_transcripts import BATCH_ROWS
 from isthmus.steps.job import Job, read_json, write_json
 from isthmus.steps.quantify_pack import measured_channels, measures_of
-from isthmus.steps.sheet import settings_of, sheet_sample
-from isthmus.steps.spots import inside_window, spots_of
+from isthmus.steps.sheet import settings_of, sheet_columns, sheet_sample
+from isthmus.steps.spot_window import inside_window
+from isthmus.steps.spots import spots_of
 from isthmus.steps.stored import describe_shards
 from isthmus.tables.agreement import TranscriptTally, vendor_cells_by_plane
 from isthmus.tables.cells import cell_index, make_table, write_table
@@ -37,7 +37,6 @@ from isthmus.tables.transcripts import Assignment, TranscriptWriter, note_states
 from isthmus.tables.vendor_columns import add_fields, add_names
 
 _PARAMETERS = ("image", "segmentation", "cells", "quantification")
-_SHEET_COLUMNS = ("batch", "condition", "image_accession", "omics_accession", "biosample")
 
 
 def build_table(job: Job) -> None:
@@ -129,12 +128,6 @@ def _backgrounds(job: Job, channels: Sequence[int]) -> list[int]:
     with np.load(job.sample_paths.histograms) as stored:
         histograms = stored["histograms"]
     return [ChannelSurvey(histograms[channel]).background() for channel in channels]
-
-
-def sheet_columns(plan: SamplePlan) -> dict[str, str]:
-    """The columns of the sample sheet that go to the table: those that are filled, and the user's own."""
-    filled = {name: str(plan.sheet[name]) for name in _SHEET_COLUMNS if plan.sheet.get(name)}
-    return filled | {name: str(value) for name, value in plan.sheet.get("extra", {}).items()}
 
 
 def _write_transcripts(

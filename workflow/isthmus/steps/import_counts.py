@@ -5,9 +5,8 @@ from __future__ import annotations
 from isthmus import __version__
 from isthmus.analyse.import_counts import import_counts as make_table
 from isthmus.errors import UserError
-from isthmus.steps.build_table import sheet_columns
 from isthmus.steps.job import Job
-from isthmus.steps.sheet import sheet_sample
+from isthmus.steps.sheet import sheet_columns, sheet_sample
 
 
 def import_counts(job: Job) -> None:

@@ -17,9 +17,8 @@ from isthmus.config.omics import OmicsTable, Unit, joint_units
 from isthmus.errors import UserError, did_you_mean
 from isthmus.plan.paths import RunPaths
 from isthmus.readers.omics_table import fault_of_keys, read_values
-from isthmus.steps.build_table import sheet_columns
 from isthmus.steps.job import Job
-from isthmus.steps.sheet import settings_of
+from isthmus.steps.sheet import settings_of, sheet_columns
 from isthmus.tables.unit_features import (
     composition,
     count_cells,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import ceil, floor
 from typing import Any
 
@@ -12,11 +11,9 @@ import numpy.typing as npt
 from anndata import AnnData
 
 from isthmus.blocks.grid import Region
-from isthmus.errors import UserError
 from isthmus.image.ome_zarr import Level
 from isthmus.image.source import SpotsPart, SpotTable
 from isthmus.image.stains import STEPS
-from isthmus.plan.model import SamplePlan
 from isthmus.segment.tone import tone_table, two_classes
 from isthmus.steps.job import Job
 from isthmus.tables.spots import make_spots
@@ -42,39 +39,6 @@ def spots_of(
         features=under_spots(job, spots, part.diameter_um),
         columns=columns,
         record=record,
-    )
-
-
-def inside_window(spots: SpotTable, plan: SamplePlan) -> SpotTable:
-    """The spots whose centres lie in the window, where only a window of the image is used; else all.
-
-    Raises
-    ------
-    UserError
-        No spot lies there.
-    """
-    is_whole = plan.window.shape == plan.shape[1:]
-    _, ny, nx = plan.grid.shape
-    columns, rows = plan.window_affine.to_px(spots.x_um, spots.y_um)
-    keep = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
-    if not keep.any():
-        raise UserError(
-            where=str(plan.sheet["where"]),
-            found=f"no spot lies in the {'' if is_whole else 'window of the '}image",
-            do="give the image that the spots were placed on, or correct affine"
-            if is_whole
-            else "correct image.region_um, which is in micrometres of the full image",
-        )
-    if is_whole:
-        return spots
-    return replace(
-        spots,
-        counts=spots.counts[keep],
-        names=spots.names[keep],
-        x_um=spots.x_um[keep],
-        y_um=spots.y_um[keep],
-        in_tissue=spots.in_tissue[keep],
-        columns={name: values[keep] for name, values in spots.columns.items()},
     )
 
 
