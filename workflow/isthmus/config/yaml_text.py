@@ -68,7 +68,7 @@ def parse_yaml(text: str, *, where: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(where=f"{where}{line}", found=_problem(error, text), do=_cure(error)) from None
+        raise UserError(where=f"{where}{line}", found=_problem(error), do=_cure(error)) from None
     except yaml.YAMLError as error:
         raise UserError(where=where, found=f"not valid YAML ({error})") from None
 
@@ -93,7 +93,7 @@ def read_mapping(path: Path, *, where: str) -> dict[str, Any]:
     return data
 
 
-def _problem(error: yaml.MarkedYAMLError, text: str) -> str:
+def _problem(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "not valid YAML"
     if "'\\t'" in problem:
         return "a tab in the indentation"

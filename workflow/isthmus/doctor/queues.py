@@ -22,7 +22,7 @@ def examine_slurm(found: Examination, site: Site, account: str) -> bool:
     found.fine("Slurm", f"cluster {name} answers, version {settings.get('SLURM_VERSION', 'unknown')}")
     for key in ("packs", "light"):
         _examine_queue(found, site, key, known, account)
-    _examine_submission(found, site, known, account)
+    _examine_submission(found, site, account)
     return True
 
 
@@ -112,9 +112,7 @@ def _measure_node(found: Examination, shape: scheduler.NodeShape) -> None:
         found.measure("node.gpu_model", shape.gpu_model)
 
 
-def _examine_submission(
-    found: Examination, site: Site, known: dict[str, scheduler.Words], account: str
-) -> None:
+def _examine_submission(found: Examination, site: Site, account: str) -> None:
     """What a job must say, by asking whether one would be taken without it."""
     options = job_options(site, account, memory_mb=1000)
     refused = scheduler.would_take(list(options.values()), site.interpreter)

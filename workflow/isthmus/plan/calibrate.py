@@ -57,7 +57,7 @@ def observe(results: Path) -> Iterator[Seen]:
         of = paths.sample(name)
         for rule in {row["rule"] for row in rows if row["sample"] == name}:
             mine = [row for row in rows if row["rule"] == rule and row["sample"] == name]
-            yield from _observe_jobs(plan, name, rule, size, mine)
+            yield from _observe_jobs(plan, rule, size, mine)
             yield Seen("storage_mb", rule, terms(size), _megabytes(rule, of))
         for rule in {*IN_PACKS} - {*(_BY_BORDER if measured else ())}:
             yield from _observe_workers(plan, paths, name, rule, size)
@@ -89,9 +89,7 @@ def _true_size(plan: RunPlan, name: str, paths: RunPaths) -> Size:
     return Size.of(plan.sample(name), plan.settings, n_instances=int(found))
 
 
-def _observe_jobs(
-    plan: RunPlan, name: str, rule: str, size: Size, rows: Sequence[Mapping[str, Any]]
-) -> Iterator[Seen]:
+def _observe_jobs(plan: RunPlan, rule: str, size: Size, rows: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
     workers = plan.rules[rule].workers if rule in POOLED else 1
     named = terms(size, jobs=len(rows), workers=len(rows) * workers)
     yield Seen("cpu_s", rule, named, sum(float(row["cpu_s"]) for row in rows))

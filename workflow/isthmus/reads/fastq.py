@@ -63,7 +63,7 @@ def find_pairs(reads: Path, *, where: str) -> tuple[ReadPair, ...]:
             raise UserError(where=where, found=found, do="keep one of them")
         group[read[-1]] = file
     _check_one_sample(groups, where)
-    return tuple(_pair(of, group, where) for of, group in sorted(groups.items()) if group)
+    return tuple(_pair(group, where) for _, group in sorted(groups.items()) if group)
 
 
 def is_pattern(reads: Path) -> bool:
@@ -87,7 +87,7 @@ def _check_one_sample(groups: dict[str, dict[str, Path]], where: str) -> None:
         )
 
 
-def _pair(of: str, group: dict[str, Path], where: str) -> ReadPair:
+def _pair(group: dict[str, Path], where: str) -> ReadPair:
     for read, other in (("1", "2"), ("2", "1")):
         if read not in group:
             found = f"'{group[other].name}' has no pair: there is no file of read {read}"

@@ -77,7 +77,7 @@ def methods_text(run: RunResults) -> list[str]:
         sentences = [_tables(run), *_reads(run), methods_cells.quality(settings["analysis"]["quality"])]
     elif run.plan.has_spots:
         sentences += [
-            methods_cells.spots(settings),
+            methods_cells.spots(),
             methods_cells.quality(settings["analysis"]["quality"], "Spots"),
         ]
     elif any(sample.plan.has_points for sample in run.samples):

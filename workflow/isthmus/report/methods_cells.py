@@ -71,7 +71,7 @@ def counts(settings: Mapping[str, Any], has_qv: bool) -> str:
     )
 
 
-def spots(settings: Mapping[str, Any]) -> str:
+def spots() -> str:
     """What spots are described by, and how nuclei are given to them."""
     return (
         "Spots have the counts of the array, the number of nuclei whose centre lies in them, and the stains of the"

@@ -79,7 +79,7 @@ def _settings() -> Iterator[str]:
 def _defaults(site: Site) -> Iterator[str]:
     yield "default-resources:"
     yield from _indented(
-        {"isthmus_site": site.name, **_queue(site, site.light), "mem_mb": _default_memory(site)}, 2
+        {"isthmus_site": site.name, **_queue(site.light), "mem_mb": _default_memory(site)}, 2
     )
     if cpus := _light_cpus(site):
         yield f"  cpus_per_task: {cpus}"
@@ -98,8 +98,8 @@ def _fields(site: Site, rule: str) -> dict[str, object]:
     """What a rule says beyond the defaults."""
     fields: dict[str, object] = {}
     queue = queue_of(site, rule)
-    if _queue(site, queue) != _queue(site, site.light):
-        fields |= _queue(site, queue)
+    if _queue(queue) != _queue(site.light):
+        fields |= _queue(queue)
     if site.submission.memory_is_asked.value is False:
         fields["mem_mb"] = 0
     elif queue.whole_node.value and queue.memory_mb.value:
@@ -119,7 +119,7 @@ def queue_of(site: Site, rule: str) -> QueueFacts:
     return site.packs if goes_with_packs(rule, has_gpus=site.gpus_per_pack > 0) else site.light
 
 
-def _queue(site: Site, queue: QueueFacts) -> dict[str, object]:
+def _queue(queue: QueueFacts) -> dict[str, object]:
     named = {"slurm_partition": queue.partition.value, "qos": queue.qos.value}
     return {name: value for name, value in named.items() if value is not None}
 
