@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 from study import REPOSITORY, Ended, Study
 from tissue_sample import write_sample
 
@@ -35,21 +38,39 @@ class Finished:
 
 
 @pytest.fixture(scope="session")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A generated sample of 700 x 900 pixels, two channels, about 150 nuclei, in 12 blocks and 2 packs."""
-    folder = tmp_path_factory.mktemp("small") / "study"
-    study = Study(
-        folder,
-        [write_sample(folder)],
-        {"execution": {"block_px": 256, "packs": 2, "keep_intermediates": True}},
-    )
-    ended = study.run()
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of one session of tests share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def run_once(folder: Path, make: Callable[[], Study], sample: str) -> Finished:
+    """Make a study and run it to its end; processes that come later get the run of the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder.with_name("ended.pickle")
+    with FileLock(folder.with_name("lock")):
+        if not kept.exists():
+            study = make()
+            kept.write_bytes(pickle.dumps((study, study.run())))
+    study, ended = pickle.loads(kept.read_bytes())
     assert ended.code == 0, ended.text
-    return Finished(study, ended, "a")
+    return Finished(study, ended, sample)
 
 
 @pytest.fixture(scope="session")
-def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def small_run(shared_folder: Path) -> Finished:
+    """A generated sample of 700 x 900 pixels, two channels, about 150 nuclei, in 12 blocks and 2 packs."""
+    folder = shared_folder / "small" / "study"
+
+    def make() -> Study:
+        options = {"execution": {"block_px": 256, "packs": 2, "keep_intermediates": True}}
+        return Study(folder, [write_sample(folder)], options)
+
+    return run_once(folder, make, "a")
+
+
+@pytest.fixture(scope="session")
+def demo_run(shared_folder: Path) -> Finished:
     """The real demo: a crop of a Xenium data set of human breast cancer."""
     try:
         data = fetch("xenium_breast_small")
@@ -58,10 +79,8 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     options = yaml.safe_load(DEMO.read_text())
     options["samples"] = str(data / "samples.tsv")
     options["analysis"]["annotation"]["reference"] = str(data / "reference" / "sc_breast.csv")
-    study = Study(tmp_path_factory.mktemp("demo") / "study", [], options)
-    ended = study.run()
-    assert ended.code == 0, ended.text
-    return Finished(study, ended, "breast1")
+    folder = shared_folder / "demo" / "study"
+    return run_once(folder, lambda: Study(folder, [], options), "breast1")
 
 
 @pytest.fixture(scope="session", params=["small", pytest.param("demo", marks=pytest.mark.slow)])

@@ -39,10 +39,13 @@ def test_taken_and_given_back(tmp_path):
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_a_living_stranger_is_respected(tmp_path):
+@pytest.mark.parametrize("clock_moved_s", [0.0, 1.0, -1.0])
+def test_a_living_stranger_is_respected(tmp_path, clock_moved_s):
+    """Also when the clock has been set meanwhile, which moves the start of every process."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
         try:
-            _held_by(tmp_path / "work", psutil.Process(stranger.pid))
+            process = psutil.Process(stranger.pid)
+            _held_by(tmp_path / "work", process, created=process.create_time() + clock_moved_s)
             with pytest.raises(UserError, match=f"process {stranger.pid}"):
                 Head(tmp_path / "work").take()
         finally:

@@ -17,6 +17,9 @@ from isthmus.launch.heartbeat import DEAD_AFTER_S, Heartbeat, end_at_once, silen
 from isthmus.slurm.commands import NotAnswering
 from isthmus.slurm.orphans import alive_of
 
+_CLOCK_MOVES_S = 60.0
+"""By so much the start of a process may seem to move when the clock is set; hardly another one had its number then."""
+
 
 class Head:
     """Holds a results folder for this process; a context for `isthmus run`, two calls for Snakemake itself."""
@@ -152,8 +155,9 @@ def _alive(other: dict[str, Any], silence_s: float) -> bool:
             return not _is_over(job)
         return not other.get("beats") or silence_s < DEAD_AFTER_S
     try:
-        return bool(psutil.Process(int(str(other["pid"]))).create_time() == other.get("created"))
-    except (psutil.Error, ValueError, KeyError):
+        created: float = psutil.Process(int(str(other["pid"]))).create_time()
+        return abs(created - float(other["created"])) < _CLOCK_MOVES_S
+    except (psutil.Error, ValueError, KeyError, TypeError):
         return False
 
 
