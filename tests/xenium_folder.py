@@ -169,3 +169,28 @@ def multi_file_ome(
             compression="jpeg2000",
         )
     return [folder / name for name in names[:n]]
+
+
+def write_outlines(
+    path: Path, outlines: Sequence[tuple[object, int, np.ndarray]], *, label_id: bool = True
+) -> None:
+    """Write outlines (cell, number of the outline, vertices x (x, y) in micrometres), closed, as Parquet or CSV."""
+    closed = [np.concatenate([xy_um, xy_um[:1]]) for _, _, xy_um in outlines]
+    sizes = [len(xy_um) for xy_um in closed]
+    xy_um = np.concatenate([np.empty((0, 2)), *closed])
+    cells = [cell for (cell, _, _), size in zip(outlines, sizes, strict=True) for _ in range(size)]
+    columns = {
+        "cell_id": pa.array(cells, None if cells else pa.string()),
+        "vertex_x": pa.array(xy_um[:, 0].astype("float32")),
+        "vertex_y": pa.array(xy_um[:, 1].astype("float32")),
+    }
+    if label_id:
+        columns["label_id"] = pa.array(
+            np.repeat([number for _, number, _ in outlines], sizes).astype("uint32")
+        )
+    table = pa.table(columns)
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+    else:
+        with gzip.open(path, "wb") as file:
+            pyarrow.csv.write_csv(table, file)

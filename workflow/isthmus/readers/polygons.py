@@ -77,8 +77,8 @@ def polygons_part(
     if not found:
         raise UserError(where=where, found="there are no polygons", do="name the file that holds them")
     if all(is_id(name) for name in found):
-        return PolygonsPart(partial(_with_ids, named, None), files)
-    return PolygonsPart(partial(_with_ids, named, names), files, names=partial(_by_id, names))
+        return PolygonsPart(partial(with_ids, named, None), files)
+    return PolygonsPart(partial(with_ids, named, names), files, names=partial(by_id, names))
 
 
 def is_id(name: str) -> bool:
@@ -91,11 +91,13 @@ def numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(set(names)), start=1)}
 
 
-def _by_id(names: Callable[[], list[str]]) -> dict[int, str]:
+def by_id(names: Callable[[], list[str]]) -> dict[int, str]:
+    """Names of cells by instance id, where the name is none itself."""
     return {number: name for name, number in numbered(names()).items()}
 
 
-def _with_ids(named: Callable[[], Named], names: Callable[[], list[str]] | None) -> Iterator[PolygonBatch]:
+def with_ids(named: Callable[[], Named], names: Callable[[], list[str]] | None) -> Iterator[PolygonBatch]:
+    """Batches with the instance ids of their cells; names is None where they are ids themselves."""
     ids_of = numbered(names()) if names else None
     for cells, batch in named():
         ids = [int(cell) if ids_of is None else ids_of[cell] for cell in cells]

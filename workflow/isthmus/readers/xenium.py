@@ -33,6 +33,8 @@ from isthmus.readers.place import required_image, z_step_um
 from isthmus.readers.points import open_points
 from isthmus.readers.signs import XENIUM_MANIFEST
 from isthmus.readers.xenium_manifest import Manifest, read_manifest
+from isthmus.readers.xenium_outlines import CELLS as OUTLINES
+from isthmus.readers.xenium_outlines import is_outlines, open_outlines, shows_nuclei
 from isthmus.readers.xenium_zarr import open_zarr_points
 
 # In the order of preference, after the one that the manifest names: the sharpest two-dimensional image first.
@@ -51,7 +53,10 @@ STAINS = ("DAPI", "ATP1A1/CD45/E-Cadherin", "18S", "AlphaSMA/Vimentin")
 
 
 def read_xenium(sample: Sample) -> SampleParts:
-    """Read a Xenium output folder, named by column `image`; column `transcripts` may name another table."""
+    """Read a Xenium output folder, named by column `image`.
+
+    Columns `transcripts` and `labels` may name another table and other outlines or a label image.
+    """
     folder = required_image(sample)
     folder = folder.parent if folder.name == XENIUM_MANIFEST else folder
     where = f"{sample.where}, Xenium folder '{folder}'"
@@ -60,11 +65,14 @@ def read_xenium(sample: Sample) -> SampleParts:
     image = _named(open_image(image_path, where=sample.where), image_path)
     affine = Affine(*sample.affine) if sample.affine else Affine.from_size(manifest.pixel_size_um)
     part = image.part(affine, z_step_um(sample, image, manifest.z_step_um))
+    outlines = _outlines(sample, folder)
     return SampleParts(
         reader=f"xenium {manifest.version}",
         image=part,
         points=_points(sample, folder, where),
-        labels=labels_of(sample, part),
+        labels=None if outlines else labels_of(sample, part),
+        polygons=open_outlines(outlines, sample.where) if outlines else None,
+        labels_show="cells" if outlines and not shows_nuclei(outlines) else "nuclei",
         n_vendor_cells=_count_cells(folder, manifest),
         tested_on_real_files=False,
         notes=_notes(folder, manifest, image_path, image),
@@ -106,6 +114,13 @@ def _points(sample: Sample, folder: Path, where: str) -> PointsPart:
     return open_points(path, where=sample.where, accepted=accepted_names(sample.columns))
 
 
+def _outlines(sample: Sample, folder: Path) -> Path | None:
+    """The table of outlines that the row names, or that of the cells in the folder."""
+    if sample.labels is not None:
+        return sample.labels if is_outlines(sample.labels) else None
+    return next((folder / name for name in OUTLINES if (folder / name).is_file()), None)
+
+
 def _count_cells(folder: Path, manifest: Manifest) -> int | None:
     """Number of the vendor's cells, from the manifest or from the table of cells."""
     if manifest.n_cells is not None:
@@ -131,7 +146,9 @@ def _notes(folder: Path, manifest: Manifest, image_path: Path, image: ImageDescr
     absent = [name for name in BOUNDARIES if not list(folder.glob(f"{name}.*"))]
     absent += [] if any((folder / name).is_file() for name in CELLS) else ["cells"]
     if absent:
-        notes.append(f"the folder lacks the vendor's {', '.join(absent)}; nothing here needs them")
+        notes.append(
+            f"the folder lacks the vendor's {', '.join(absent)}; only segmentation.method labels needs cell_boundaries"
+        )
     said = image.pixel_size_um
     if said is not None and abs(said[1] / manifest.pixel_size_um - 1) > 0.01:
         notes.append(
