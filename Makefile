@@ -45,7 +45,7 @@ test-all: kb  ## all tests that need no cluster
 	pytest $(SIDE_BY_SIDE) -m "not slurm"
 
 test-slurm: setup  ## the tests that need a cluster, on a real Slurm started here (root and apt; skips with a reason)
-	pytest -m slurm tests/slurm -rs
+	pytest $(SIDE_BY_SIDE) -m slurm tests/slurm -rs
 
 check: setup  ## formatting, lint, types, repository tests
 	ruff check $(PYTHON_CODE)

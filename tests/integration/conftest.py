@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from filelock import FileLock
+from made_once import made_once
 from study import REPOSITORY, Ended, Study
 from tissue_sample import write_sample
 
@@ -38,39 +36,21 @@ class Finished:
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the processes of one session of tests share."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-
-
-def run_once(folder: Path, make: Callable[[], Study], sample: str) -> Finished:
-    """Make a study and run it to its end; processes that come later get the run of the first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder.with_name("ended.pickle")
-    with FileLock(folder.with_name("lock")):
-        if not kept.exists():
-            study = make()
-            kept.write_bytes(pickle.dumps((study, study.run())))
-    study, ended = pickle.loads(kept.read_bytes())
-    assert ended.code == 0, ended.text
-    return Finished(study, ended, sample)
-
-
-@pytest.fixture(scope="session")
-def small_run(shared_folder: Path) -> Finished:
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A generated sample of 700 x 900 pixels, two channels, about 150 nuclei, in 12 blocks and 2 packs."""
-    folder = shared_folder / "small" / "study"
 
-    def make() -> Study:
+    def make(folder: Path) -> tuple[Study, Ended]:
         options = {"execution": {"block_px": 256, "packs": 2, "keep_intermediates": True}}
-        return Study(folder, [write_sample(folder)], options)
+        study = Study(folder / "study", [write_sample(folder / "study")], options)
+        return study, study.run()
 
-    return run_once(folder, make, "a")
+    study, ended = made_once(tmp_path_factory, "small", make)
+    assert ended.code == 0, ended.text
+    return Finished(study, ended, "a")
 
 
 @pytest.fixture(scope="session")
-def demo_run(shared_folder: Path) -> Finished:
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The real demo: a crop of a Xenium data set of human breast cancer."""
     try:
         data = fetch("xenium_breast_small")
@@ -79,8 +59,14 @@ def demo_run(shared_folder: Path) -> Finished:
     options = yaml.safe_load(DEMO.read_text())
     options["samples"] = str(data / "samples.tsv")
     options["analysis"]["annotation"]["reference"] = str(data / "reference" / "sc_breast.csv")
-    folder = shared_folder / "demo" / "study"
-    return run_once(folder, lambda: Study(folder, [], options), "breast1")
+
+    def make(folder: Path) -> tuple[Study, Ended]:
+        study = Study(folder / "study", [], options)
+        return study, study.run()
+
+    study, ended = made_once(tmp_path_factory, "demo", make)
+    assert ended.code == 0, ended.text
+    return Finished(study, ended, "breast1")
 
 
 @pytest.fixture(scope="session", params=["small", pytest.param("demo", marks=pytest.mark.slow)])

@@ -30,8 +30,10 @@ _NULL_DEVICE = os.makedev(1, 3)
 class Cluster:
     """The cluster in a folder; `load` gives it a layout, and may be called again with another."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, number: int = 0) -> None:
         self.root = root
+        self.number = number
+        """Which of the clusters that run on this machine at once it is."""
         self.layout: Layout | None = None
         self._daemons = Daemons(root)
         self.confines_memory = _has_control_groups()
@@ -195,7 +197,9 @@ class Cluster:
     def _write_configuration(self, layout: Layout) -> None:
         folder = self.root / "etc"
         contents = {
-            "slurm.conf": texts.slurm_conf(layout, self.root, cgroups=self.confines_memory),
+            "slurm.conf": texts.slurm_conf(
+                layout, self.root, cgroups=self.confines_memory, number=self.number
+            ),
             "gres.conf": texts.gres_conf(layout, self.devices),
             "cgroup.conf": texts.cgroup_conf() if self.confines_memory else "",
             "job_submit.lua": texts.job_submit_lua(layout),
@@ -237,7 +241,7 @@ class Cluster:
 
     def _start_accounting(self) -> None:
         conf = self.root / "etc" / "slurmdbd.conf"
-        conf.write_text(texts.slurmdbd_conf(self.root))
+        conf.write_text(texts.slurmdbd_conf(self.root, number=self.number))
         conf.chmod(0o600)
         link = CONFIGURATION.with_name("slurmdbd.conf")
         link.unlink(missing_ok=True)

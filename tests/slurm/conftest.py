@@ -1,4 +1,8 @@
-"""One Slurm for all tests of a session; one session at a time on a machine."""
+"""One Slurm for all tests of a process; one session at a time on a machine.
+
+Tests run in several processes side by side, because they wait most of the time. Each has a cluster of its own where the
+machine lets processes have mounts of their own; where not, one process works after the other.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from made_once import made_once
 
 from slurm import packages
+from slurm.apart import number_of_process, see_own_configuration
 from slurm.cluster import Cluster
 from slurm.layout import GENERIC
 from slurm.on_slurm import Bases
@@ -33,7 +39,12 @@ def cluster() -> Iterator[Cluster]:
     with FileLock(LOCK, timeout=WAIT_S):
         if reason := packages.install():
             pytest.skip(reason)
-        made = Cluster(ROOT)
+    number = number_of_process()
+    if not see_own_configuration(ROOT.with_name(f"{ROOT.name}-{number}-etc")):
+        number = 0
+    root = ROOT.with_name(f"{ROOT.name}-{number}")
+    with FileLock(root.with_suffix(".lock"), timeout=WAIT_S):
+        made = Cluster(root, number)
         try:
             made.start()
             yield made
@@ -44,7 +55,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> Bases:
     """A small study at several stages."""
-    return Bases.make(tmp_path_factory.mktemp("bases"))
+    return made_once(tmp_path_factory, "bases", Bases.make)
 
 
 @pytest.fixture

@@ -10,6 +10,9 @@ from slurm.layout import MEMORY_OF_A_JOB_MB, Layout, Nodes, Partition, Rules
 CONTROLLER_PORT = 16817
 DATABASE_PORT = 16819
 NODE_PORT = 17000
+PORTS_OF_A_CLUSTER = 1000
+JOBS_OF_A_CLUSTER = 100_000
+"""Ids of jobs differ between clusters of one machine: control groups and processes are told apart by them."""
 HOST = "localhost"
 
 _TIMES = """\
@@ -26,12 +29,17 @@ SchedulerParameters=sched_interval=1,bf_interval=2,sched_min_interval=0,batch_sc
 """
 
 
-def slurm_conf(layout: Layout, root: Path, *, cgroups: bool) -> str:
-    """slurm.conf; `cgroups` says whether this machine lets Slurm limit memory by control groups."""
+def slurm_conf(layout: Layout, root: Path, *, cgroups: bool, number: int = 0) -> str:
+    """slurm.conf of a cluster of this machine, the one with this number.
+
+    `cgroups` says whether the machine lets Slurm limit memory by control groups.
+    """
+    ports = number * PORTS_OF_A_CLUSTER
     lines = [
         f"ClusterName={root.name}",
         f"SlurmctldHost={HOST}(127.0.0.1)",
-        f"SlurmctldPort={CONTROLLER_PORT}",
+        f"SlurmctldPort={CONTROLLER_PORT + ports}",
+        f"FirstJobId={1 + number * JOBS_OF_A_CLUSTER}",
         "SlurmUser=root",
         "SlurmdUser=root",
         "AuthType=auth/munge",
@@ -57,26 +65,26 @@ def slurm_conf(layout: Layout, root: Path, *, cgroups: bool) -> str:
         "JobSubmitPlugins=lua",
         "AccountingStorageType=accounting_storage/slurmdbd",
         "AccountingStorageHost=127.0.0.1",
-        f"AccountingStoragePort={DATABASE_PORT}",
+        f"AccountingStoragePort={DATABASE_PORT + ports}",
         f"AccountingStoragePass={root}/munge.socket",
         "AccountingStorageEnforce=associations,limits,qos",
         "AccountingStorageTRES=gres/gpu",
         *_limiting(cgroups),
     ]
-    nodes = [*_node_lines(layout.nodes)]
+    nodes = [*_node_lines(layout.nodes, NODE_PORT + ports)]
     partitions = [_partition_line(each, first=number == 0) for number, each in enumerate(layout.partitions)]
     return "\n".join(lines) + "\n" + _TIMES + "\n".join([*nodes, *partitions]) + "\n"
 
 
-def slurmdbd_conf(root: Path) -> str:
-    """slurmdbd.conf."""
+def slurmdbd_conf(root: Path, *, number: int = 0) -> str:
+    """slurmdbd.conf of the cluster with this number."""
     return "\n".join(
         [
             "AuthType=auth/munge",
             f"AuthInfo=socket={root}/munge.socket",
             f"DbdHost={HOST}",
             "DbdAddr=127.0.0.1",
-            f"DbdPort={DATABASE_PORT}",
+            f"DbdPort={DATABASE_PORT + number * PORTS_OF_A_CLUSTER}",
             "SlurmUser=root",
             f"PidFile={root}/run/slurmdbd.pid",
             "StorageType=accounting_storage/mysql",
@@ -150,8 +158,7 @@ def _limiting(cgroups: bool) -> list[str]:
     ]
 
 
-def _node_lines(shapes: Iterable[Nodes]) -> Iterable[str]:
-    port = NODE_PORT
+def _node_lines(shapes: Iterable[Nodes], port: int) -> Iterable[str]:
     for nodes in shapes:
         for name in nodes.names:
             gpus = f" Gres=gpu:{nodes.gpus}" if nodes.gpus else ""
