@@ -15,7 +15,7 @@ Made = TypeVar("Made")
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Made]) -> Made:
-    """What the first process that asks for it makes in a folder of this name; the others wait for it and get the same."""
+    """What the first process that asks for it makes in a folder of this name; others wait for it and get the same."""
     root = factory.getbasetemp()
     root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
     kept = root / f"{name}.pickle"
